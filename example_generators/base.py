@@ -1,0 +1,35 @@
+"""What an example generator is: the only site-specific code, saying where to predict and what the answer was."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from features.sessions import Session, Sessions
+from features.slices import Slice, Slices
+
+
+class ExampleGenerator:
+    """Where to predict and what the answer was.
+
+    A generator is a frozen dataclass whose fields are its parameters (they travel in the feature spec and the model
+    card). Write ``slices`` for one session; write ``slices_of`` as well where speed matters: both must give the same
+    slices. It imports features/ alone.
+
+    Attributes:
+        hides: names of events that an instance never sees (the event filter).
+        requires: event columns the generator reads beyond ``visitor``, ``timestamp_us``, ``event`` and ``type``.
+        stats: names of the stats that every slice carries.
+        classes: number of classes.
+    """
+
+    hides: ClassVar[tuple[str, ...]] = ()
+    requires: ClassVar[tuple[str, ...]] = ()
+    stats: ClassVar[tuple[str, ...]] = ()
+    classes: ClassVar[int] = 2
+
+    def slices(self, session: Session) -> Iterator[Slice]:
+        """Yields the slices of one session, in order of ``end``."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither slices nor slices_of")
+
+    def slices_of(self, sessions: Sessions) -> Slices:
+        """Returns the slices of all sessions; this form loops over ``slices``."""
+        return Slices.from_rows((self.slices(session) for session in sessions), self.stats)

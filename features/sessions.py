@@ -1,0 +1,280 @@
+"""Sessions: one sorted Arrow table and offsets; Session: a light view of one of them.
+
+Events are sorted by (visitor, timestamp_us, message_id), which is a total order, so the same events give the same
+sessions in whatever order they arrive. String columns are dictionary-encoded: a generator compares codes and a coder
+codes every distinct string once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.errors import AuguryError
+
+VISITOR = "visitor"
+"""The column that says whose event it is: the anonymous id, or the user id that a login linked it to."""
+
+
+class MissingColumnError(AuguryError, KeyError):
+    """A generator or a spec asks for an event column that was not carried to it."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True)
+class Window:
+    """The time the data covers: ``start_us`` (inclusive) to ``end_us`` (exclusive), int64 microseconds UTC."""
+
+    start_us: int
+    end_us: int
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """S sessions over E events.
+
+    Attributes:
+        events: E rows sorted by (visitor, timestamp_us, message_id); one chunk per column; string columns
+            dictionary-encoded (int32 codes) but for ``message_id``.
+        offsets: int64 (S + 1,); session s is rows ``offsets[s]`` to ``offsets[s + 1] - 1`` and is never empty.
+        window: the time the whole data set covers, which decides what is censored.
+    """
+
+    events: pa.Table
+    offsets: npt.NDArray[np.int64]
+    window: Window
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> "Session":
+        if not 0 <= index < len(self):
+            raise IndexError(f"session {index} of {len(self)}")
+        return Session(self, index)
+
+    def __iter__(self) -> Iterator["Session"]:
+        return (Session(self, index) for index in range(len(self)))
+
+    @cached_property
+    def time_us(self) -> npt.NDArray[np.int64]:
+        """int64 (E,) event times."""
+        return self._column("timestamp_us").to_numpy()
+
+    @cached_property
+    def session_of(self) -> npt.NDArray[np.int64]:
+        """int64 (E,) the session that each event belongs to."""
+        return np.repeat(np.arange(len(self)), np.diff(self.offsets))
+
+    def codes(self, column: str) -> tuple[npt.NDArray[np.int32], pa.Array]:
+        """Returns int32 (E,) codes of a string column, -1 where it is null, and the distinct strings they index.
+
+        Raises:
+            MissingColumnError: the column was not carried to this step.
+        """
+        cached: dict[str, tuple[npt.NDArray[np.int32], pa.Array]] = self._caches.setdefault("codes", {})
+        if column not in cached:
+            values = self._column(column)
+            if not pa.types.is_dictionary(values.type):
+                values = values.dictionary_encode()
+            cached[column] = (pc.fill_null(values.indices, -1).to_numpy(), values.dictionary)
+        return cached[column]
+
+    def mask(self, **equals: str) -> npt.NDArray[np.bool_]:
+        """Returns bool (E,): events whose columns all equal the given values, e.g. ``mask(event="Order Completed")``."""
+        found = np.ones(self.events.num_rows, np.bool_)
+        for column, value in equals.items():
+            codes, distinct = self.codes(column)
+            found &= codes == pc.index(distinct, pa.scalar(value, distinct.type)).as_py() if len(distinct) else False
+            found &= codes >= 0
+        return found
+
+    def positions(self, **equals: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Returns the rows where ``mask(**equals)`` holds, int64 (P,), and int64 (S + 1,) offsets of sessions in them."""
+        key = tuple(sorted(equals.items()))
+        cached: dict[object, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = self._caches.setdefault("where", {})
+        if key not in cached:
+            rows = np.flatnonzero(self.mask(**equals))
+            cached[key] = (rows, np.searchsorted(rows, self.offsets))
+        return cached[key]
+
+    def numbers(self, column: str, key: str) -> npt.NDArray[np.float64]:
+        """Returns float64 (E,): the number under ``key`` of a JSON column, NaN where there is none.
+
+        Numeric strings count as numbers, as the Segment specification allows for ``revenue`` and ``price``.
+        """
+        cached: dict[tuple[str, str], npt.NDArray[np.float64]] = self._caches.setdefault("numbers", {})
+        if (column, key) not in cached:
+            codes, distinct = self.codes(column)
+            values = np.array([_json_number(text, key) for text in distinct.to_pylist()] + [np.nan], np.float64)
+            cached[column, key] = values[codes]
+        return cached[column, key]
+
+    @cached_property
+    def _caches(self) -> dict[str, dict]:  # type: ignore[type-arg]
+        return {}
+
+    def _column(self, name: str) -> pa.Array:
+        if name not in self.events.column_names:
+            raise MissingColumnError(
+                f"column {name!r} is not among those carried here ({', '.join(self.events.column_names)}); "
+                "list it in the generator's `requires` or in the feature spec"
+            )
+        return self.events.column(name).combine_chunks()
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session of ``sessions``; positions are counted within it."""
+
+    sessions: Sessions
+    index: int
+
+    def __len__(self) -> int:
+        offsets = self.sessions.offsets
+        return int(offsets[self.index + 1] - offsets[self.index])
+
+    @property
+    def window(self) -> Window:
+        """The time the whole data set covers."""
+        return self.sessions.window
+
+    @property
+    def time_us(self) -> npt.NDArray[np.int64]:
+        """int64 (len,) event times; a view, not a copy."""
+        return self.sessions.time_us[self.sessions.offsets[self.index] : self.sessions.offsets[self.index + 1]]
+
+    def where(self, **equals: str) -> list[int]:
+        """Returns the positions of the events whose columns equal the given values, in order."""
+        rows, bounds = self.sessions.positions(**equals)
+        first, last = bounds[self.index], bounds[self.index + 1]
+        return [] if first == last else (rows[first:last] - self.sessions.offsets[self.index]).tolist()
+
+    def numbers(self, column: str, key: str) -> npt.NDArray[np.float64]:
+        """Returns float64 (len,): the number under ``key`` of a JSON column, NaN where there is none."""
+        first, last = self.sessions.offsets[self.index], self.sessions.offsets[self.index + 1]
+        return self.sessions.numbers(column, key)[first:last]
+
+
+@dataclass(frozen=True)
+class SessionRules:
+    """How events become sessions.
+
+    Attributes:
+        gap_seconds: inactivity that ends a session; None keeps all of a visitor's events in one (the Zap session).
+        max_events: a visitor with more events is dropped whole, as no person; None keeps all.
+    """
+
+    gap_seconds: float | None = None
+    max_events: int | None = 1000
+
+
+def build_sessions(events: pa.Table, rules: SessionRules, window: Window) -> tuple[Sessions, dict[str, int]]:
+    """Sorts, de-duplicates and cuts events into sessions.
+
+    Args:
+        events: any order; needs ``visitor``, ``timestamp_us`` and ``message_id``; string columns may be plain or
+            dictionary-encoded.
+        rules: gap and limits.
+        window: the time the whole data set covers.
+
+    Returns:
+        The sessions, and the number of events dropped by reason: ``duplicate_row`` (all columns equal to the event
+        kept), ``duplicate_message_id``, ``visitor_over_limit``.
+    """
+    events = _encode_strings(events)
+    order = _order(events)
+    events = _take(events, order)
+    dropped: dict[str, int] = {}
+
+    kept, dropped["duplicate_row"], dropped["duplicate_message_id"] = _first_messages(events)
+    if len(kept) < events.num_rows:
+        events = _take(events, kept)
+    visitors = events.column(VISITOR).chunk(0).indices.to_numpy() if events.num_rows else np.zeros(0, np.int32)
+    starts = np.flatnonzero(np.diff(visitors, prepend=-1))
+    counts = np.diff(starts, append=events.num_rows)
+    dropped["visitor_over_limit"] = 0
+    if rules.max_events is not None and (counts > rules.max_events).any():
+        keep = np.repeat(counts <= rules.max_events, counts)
+        dropped["visitor_over_limit"] = int((~keep).sum())
+        events = _take(events, np.flatnonzero(keep))
+        visitors = visitors[keep]
+    breaks = np.diff(visitors, prepend=-1) != 0
+    if rules.gap_seconds is not None:
+        time_us = events.column("timestamp_us").to_numpy()
+        breaks |= np.diff(time_us, prepend=time_us[:1]) > round(rules.gap_seconds * 1_000_000)
+    offsets = np.append(np.flatnonzero(breaks), events.num_rows).astype(np.int64)
+    return Sessions(events, offsets, window), dropped
+
+
+def _encode_strings(events: pa.Table) -> pa.Table:
+    """Returns the table in one chunk a column, strings dictionary-encoded but for ``message_id``."""
+    columns = {}
+    for name in events.column_names:
+        column = events.column(name)
+        if pa.types.is_string(column.type) and name != "message_id":
+            column = column.dictionary_encode()
+        if pa.types.is_dictionary(column.type):
+            column = column.unify_dictionaries()
+        columns[name] = column.combine_chunks()
+    return pa.table(columns)
+
+
+def _order(events: pa.Table) -> npt.NDArray[np.int64]:
+    """Returns int64 (E,): the order by (visitor, timestamp_us, message_id)."""
+    named = events.column(VISITOR).combine_chunks()
+    rank = pc.inverse_permutation(pc.sort_indices(named.dictionary).cast(pa.int32())).to_numpy()
+    visitors = rank[named.indices.to_numpy()]
+    time_us = events.column("timestamp_us").to_numpy()
+    order = np.lexsort((time_us, visitors))
+    tied = (np.diff(visitors[order]) == 0) & (np.diff(time_us[order]) == 0)
+    if tied.any():  # only the rows that share visitor and time are compared as strings
+        member = np.zeros(len(order), np.bool_)
+        member[:-1] |= tied
+        member[1:] |= tied
+        places = np.flatnonzero(member)
+        rows = order[places]
+        keys = pa.table(
+            {"v": visitors[rows], "t": time_us[rows], "m": events.column("message_id").take(pa.array(rows))}
+        )
+        inner = pc.sort_indices(keys, sort_keys=[("v", "ascending"), ("t", "ascending"), ("m", "ascending")])
+        order[places] = rows[inner.to_numpy()]
+    return order
+
+
+def _take(events: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
+    return events.take(pa.array(rows)).combine_chunks()
+
+
+def _first_messages(events: pa.Table) -> tuple[npt.NDArray[np.int64], int, int]:
+    """Returns the rows that are the first with their visitor and message id, and the counts of the two kinds of copy."""
+    rows = np.arange(events.num_rows)
+    codes = events.column("message_id").combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+    if not len(codes) or codes[-1] == len(codes) - 1:  # codes follow first appearance: as many codes as rows, no copy
+        return rows, 0, 0
+    visitors = events.column(VISITOR).combine_chunks().indices.to_numpy()
+    _, first, which = np.unique(visitors * (codes.max() + 1) + codes, return_index=True, return_inverse=True)
+    copies = np.flatnonzero(first[which] != rows)
+    originals = first[which][copies]
+    exact = np.ones(len(copies), np.bool_)
+    for name in events.column_names:
+        if name == "message_id":
+            continue
+        column = events.column(name).combine_chunks()
+        values = pc.fill_null(column.indices, -1) if pa.types.is_dictionary(column.type) else pc.fill_null(column, 0)
+        exact &= pc.equal(values.take(pa.array(copies)), values.take(pa.array(originals))).to_numpy(False)
+    return np.sort(first), int(exact.sum()), int((~exact).sum())
+
+
+def _json_number(text: str, key: str) -> float:
+    try:
+        value = orjson.loads(text).get(key)
+        return float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else np.nan
+    except (ValueError, AttributeError):
+        return np.nan
