@@ -25,7 +25,7 @@ StoragePath = str | os.PathLike[str]
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",
     errno.EDQUOT: "the disk quota is used up; free some space or choose another folder",
-    errno.EFBIG: "the file would exceed the size limit of this system or user; raise `ulimit -f` or write smaller files",
+    errno.EFBIG: "the file would pass the size limit of this system or user; raise `ulimit -f` or write less",
     errno.EACCES: "permission denied; choose another path or change its permissions",
     errno.EPERM: "permission denied; choose another path or change its permissions",
     errno.EROFS: "the file system is read-only; choose another path",
@@ -80,7 +80,7 @@ def open_atomic(path: StoragePath, mode: str = "wb") -> Iterator[IO[Any]]:
 
     Args:
         path: where to write; missing parent folders are made.
-        mode: ``"wb"``, or ``"w"`` for UTF-8 text with ``\\n`` line ends.
+        mode: ``"wb"``, or ``"w"`` for UTF-8 text, lines ending in a line feed on every system.
 
     Raises:
         StorageError: full disk, permission, or any other failure to write; one line naming ``path``.

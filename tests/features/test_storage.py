@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_no_half_folder(tiny_disk: Path) -> None:
 
 def test_a_file_size_limit_is_one_line_and_leaves_the_old_file(tmp_path: Path) -> None:
     atomic_write(tmp_path / "big", b"old")
-    with _file_size_limit(10_000), pytest.raises(StorageError, match=r"big: the file would exceed the size limit"):
+    with _file_size_limit(10_000), pytest.raises(StorageError, match=r"big: the file would pass the size limit"):
         atomic_write(tmp_path / "big", b"x" * 200_000)
     assert read_bytes(tmp_path / "big") == b"old"
     assert _all_names(tmp_path) == ["big"]

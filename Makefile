@@ -1,0 +1,57 @@
+# Every target and what it does: `make help`. A fresh machine needs make and Python 3.11 or 3.12; `make` installs the rest into $(VENV).
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --python $(BIN)/python --no-deps
+PROJECT := pyproject.toml requirements/pipelines.txt requirements/behavior.txt
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUNBUFFERED := 1
+export TF_CPP_MIN_LOG_LEVEL := 2
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format lock bench-report clean
+
+help:  ## print this list
+	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.installed-demo  ## simulate a shop, then do the whole job: events to a published model and its report, in demo/
+	$(BIN)/augury demo
+
+test: $(VENV)/.installed-test lint  ## check the sources and run every test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test  ## check style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-test  ## mend what `make lint` says about style and format, where a machine can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench-report: $(VENV)/.installed-test  ## print every benchmark's figures as one table
+	$(BIN)/python -m benchmarks.report
+
+bench-%: $(VENV)/.installed-test  ## run one benchmark and write benchmarks/results/NAME.json
+	$(BIN)/python -m benchmarks.$(subst -,_,$*)
+
+lock: $(VENV)/.installed-uv  ## resolve pyproject.toml again into requirements/*.txt; UPGRADE=1 takes the newest versions
+	$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
+
+clean:  ## remove the environment, the caches and what the demo wrote
+	rm -rf $(VENV) .cache .hypothesis build dist demo
+
+$(VENV)/.installed-demo: $(VENV)/.installed-uv $(PROJECT)
+	$(INSTALL) --require-hashes -r requirements/pipelines.txt -r requirements/behavior.txt
+	$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed-demo requirements/dev.txt
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.installed-uv: requirements/build.txt
+	@sh requirements/environment.sh $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --only-binary :all: --require-hashes -r requirements/build.txt
+	@touch $@
