@@ -26,6 +26,15 @@ class ExampleGenerator:
     stats: ClassVar[tuple[str, ...]] = ()
     classes: ClassVar[int] = 2
 
+    @property
+    def needs_fitting(self) -> bool:
+        """Whether a parameter is still to come from a sample of sessions."""
+        return False
+
+    def fit(self, sessions: Sessions) -> "ExampleGenerator":
+        """Returns the generator with everything that ``needs_fitting`` resolved from ``sessions``."""
+        return self
+
     def slices(self, session: Session) -> Iterator[Slice]:
         """Yields the slices of one session, in order of ``end``."""
         raise NotImplementedError(f"{type(self).__name__} defines neither slices nor slices_of")

@@ -19,7 +19,12 @@ ENTRY_POINT_GROUP = "augury.example_generators"
 
 # Registered in pyproject.toml too; this copy lets a checkout work without being installed. A test compares the two.
 _SHIPPED = {
+    "high_value": "example_generators.high_value:HighValue",
     "purchase": "example_generators.purchase:Purchase",
+    "purchase_points": "example_generators.purchase_points:PurchasePoints",
+    "return_visit": "example_generators.return_visit:ReturnVisit",
+    "signup": "example_generators.signup:Signup",
+    "template": "example_generators.template:Template",
 }
 
 
