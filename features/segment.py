@@ -1,0 +1,114 @@
+"""Segment's messages, one JSON object a line, as its specification describes them.
+
+https://segment.com/docs/connections/spec/common/ gives the fields, and
+https://segment.com/docs/connections/spec/common/#timestamps how a visitor's clock is corrected.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.checks import BAD_TIME, Verdicts, settle
+from features.events import Adapted
+from features.jsonrows import RowsError, object_column, objects, parse_lines, string_column
+from features.times import parse_mixed
+
+_NO_OBJECT: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class SegmentAdapter:
+    """Reads lines of Segment messages.
+
+    Attributes:
+        now_us: when the data is read, to refuse times from the future; None relies on ``receivedAt``.
+    """
+
+    now_us: int | None = None
+    name: str = "segment"
+
+    def columns(self, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
+        """Returns None: lines are read whole."""
+        return None
+
+    def adapt(self, rows: pa.Array | pa.Table, source: str) -> Adapted:
+        """Adapts binary or string lines (N,); see ``features.adapters.Adapter``.
+
+        Raises:
+            RowsError: the rows are a table.
+        """
+        if isinstance(rows, pa.Table):
+            raise RowsError(
+                f"{source} holds columns, but adapter 'segment' reads JSON lines; give a mapping file for it"
+            )
+        parsed, lines, verdicts = parse_lines(rows)
+
+        def strings(key: str) -> pa.Array:
+            return string_column([row.get(key) for row in parsed], verdicts)
+
+        contexts = objects([row.get("context") for row in parsed], verdicts)
+        filled = [context or _NO_OBJECT for context in contexts]
+        properties = objects([row.get("properties") or row.get("traits") for row in parsed], verdicts)
+        types = strings("type")
+        columns = {
+            "message_id": strings("messageId"),
+            "anonymous_id": strings("anonymousId"),
+            "user_id": strings("userId"),
+            "type": types,
+            "event": _only_tracks(types, strings("event")),
+            "user_agent": string_column([context.get("userAgent") for context in filled], verdicts),
+            "properties": object_column(properties, verdicts),
+            "context": object_column(contexts, verdicts),
+            "source": string_column(_inner(filled, "library", "name"), verdicts),
+        }
+        columns.update(_pages(types, filled, properties, verdicts))
+        columns.update(_times(parsed, verdicts))
+        return settle(columns, verdicts, lines, source, self.now_us)
+
+
+def _inner(contexts: list[dict[str, Any]], outer: str, key: str) -> list[Any]:
+    """Returns ``context[outer][key]`` of each context, None where there is no such object."""
+    found = [context.get(outer) for context in contexts]
+    return [value.get(key) if value.__class__ is dict else None for value in found]
+
+
+def _only_tracks(types: pa.Array, names: pa.Array) -> pa.Array:
+    """Returns the event names of ``track`` calls; other calls are named after their type."""
+    return pc.if_else(pc.equal(types, "track"), names, pa.scalar(None, pa.string()))
+
+
+def _pages(types: pa.Array, contexts: list[dict[str, Any]], properties: Any, verdicts: Verdicts) -> dict[str, pa.Array]:
+    """Returns url and referrer: of the page looked at, so a ``page`` call's own properties come first.
+
+    A ``track`` call's ``properties.url`` is left alone: there it is the address of the product, not of the page.
+    """
+    columns = {}
+    pages = pc.equal(types, "page").to_pylist()
+    for column, key in (("url", "url"), ("referrer", "referrer")):
+        found = _inner(contexts, "page", key)
+        own = [
+            (given.get(key) or other) if page and given else other
+            for page, given, other in zip(pages, properties, found, strict=True)
+        ]
+        columns[column] = string_column(own, verdicts)
+    return columns
+
+
+def _times(parsed: list[dict[str, Any]], verdicts: Verdicts) -> dict[str, pa.Array]:
+    """Returns timestamp_us and received_at_us.
+
+    Where there is no ``timestamp``, it is made as Segment makes it: receivedAt - (sentAt - originalTimestamp), so that
+    a wrong clock cancels out; with one of these missing, ``originalTimestamp`` or else ``receivedAt`` stands.
+    """
+    received_us, _ = parse_mixed([row.get("receivedAt") for row in parsed])
+    time_us, bad = parse_mixed([row.get("timestamp") for row in parsed])
+    verdicts.reject(bad, BAD_TIME)
+    if time_us.null_count:
+        original_us, bad_original = parse_mixed([row.get("originalTimestamp") for row in parsed])
+        sent_us, _ = parse_mixed([row.get("sentAt") for row in parsed])
+        skew_us = pc.subtract(sent_us, original_us)
+        verdicts.reject(bad_original & time_us.is_null().to_numpy(False), BAD_TIME)
+        time_us = pc.coalesce(time_us, pc.subtract(received_us, skew_us), original_us, received_us)
+    return {"timestamp_us": time_us, "received_at_us": received_us}
