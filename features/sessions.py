@@ -5,6 +5,7 @@ sessions in whatever order they arrive. String columns are dictionary-encoded: a
 codes every distinct string once.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -275,6 +276,7 @@ def _first_messages(events: pa.Table) -> tuple[npt.NDArray[np.int64], int, int]:
 def _json_number(text: str, key: str) -> float:
     try:
         value = orjson.loads(text).get(key)
-        return float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else np.nan
+        number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else math.nan
     except (ValueError, AttributeError):
-        return np.nan
+        return math.nan
+    return number if math.isfinite(number) else math.nan

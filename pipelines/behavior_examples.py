@@ -1,0 +1,109 @@
+"""Raw web events to coded examples: the pipeline behind ``augury examples``."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import apache_beam as beam
+import orjson
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
+
+from features.sessions import Window
+from features.storage import read_bytes
+from pipelines.behavior_recipe import ExamplesOptions, Recipe, make_recipe
+from pipelines.launch import beam_options, choose_runner, run_to_end
+from pipelines.options import parse_options
+from transforms.clean_events import CleanEvents
+from transforms.link_visitors import FindLinks, resolve_links
+from transforms.publish_dataset import CARD, DatasetNotes, PublishDataset
+from transforms.read_events import TALLY, ReadEvents
+from transforms.shard_events import GroupByShard
+from transforms.staging import Staging
+from transforms.tally import Tally, merge
+from transforms.write_examples import ShardLayout, WriteExamples
+
+
+def build(pipeline: beam.Pipeline, options: ExamplesOptions, recipe: Recipe, staging: Staging) -> beam.PCollection:
+    """Composes the pipeline; returns the collection of the one dataset card.
+
+    Args:
+        pipeline: to add the steps to.
+        options: what was asked for.
+        recipe: what it came to.
+        staging: where files are written and where they end.
+    """
+    read = pipeline | "ReadEvents" >> ReadEvents(
+        recipe.tasks, recipe.adapter, recipe.read_columns, options.dead_letter_folder
+    )
+    cleaned = read.events | "CleanEvents" >> CleanEvents(recipe.rules)
+    tallies = (read[TALLY], cleaned[TALLY]) | "FlattenTallies" >> beam.Flatten()
+    window = beam.pvalue.AsSingleton(
+        pipeline
+        | "WindowOnce" >> beam.Create([recipe.window], reshuffle=False)
+        | "SpanWindow" >> beam.Map(_window, beam.pvalue.AsList(tallies))
+    )
+    links = None
+    if options.link_visitors:
+        found = cleaned.events | "FindLinks" >> FindLinks()
+        links = beam.pvalue.AsSingleton(
+            pipeline
+            | "LinkOnce" >> beam.Create([None], reshuffle=False)
+            | "ResolveLinks" >> beam.Map(lambda _, pairs: resolve_links(pairs), beam.pvalue.AsList(found))
+        )
+    layout = ShardLayout(staging.work, recipe.shards, options.compress, options.golden)
+    reports = (
+        cleaned.events
+        | "GroupByShard" >> GroupByShard(recipe.shards, recipe.shard_columns, links)
+        | "WriteExamples" >> WriteExamples(recipe.generator, recipe.spec, layout, window)
+    )
+    notes = DatasetNotes(
+        generator=recipe.spec.generator,
+        sources=options.events,
+        code_version=version("augury"),
+        max_bad_share=options.max_bad_share,
+        dead_letter=options.dead_letter_folder,
+    )
+    return pipeline | "PublishDataset" >> PublishDataset(reports, tallies, window, recipe.spec, notes, staging)
+
+
+def make_examples(options: ExamplesOptions, beam_flags: Sequence[str] = ()) -> dict[str, Any]:
+    """Runs the pipeline to its end and returns the dataset card.
+
+    Raises:
+        AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
+    """
+    flags = beam_options(beam_flags)
+    recipe = make_recipe(options)
+    staging = Staging.begin(options.output, overwrite=options.overwrite)
+    staging.clear(CARD)
+    try:
+        pipeline = beam.Pipeline(runner=choose_runner(flags), options=_without_main_session(flags))
+        build(pipeline, options, recipe, staging)
+        run_to_end(pipeline)
+    finally:
+        staging.discard()
+    card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{CARD}"))
+    return card
+
+
+def run(argv: Sequence[str]) -> None:
+    """Runs the pipeline as ``argv`` says: its own options and Beam's; prints the card."""
+    options, beam_flags = parse_options(ExamplesOptions, argv, __doc__)
+    card = make_examples(options, beam_flags)
+    sys.stdout.write(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+
+
+def _without_main_session(flags: PipelineOptions) -> PipelineOptions:
+    """Returns the options with workers taking the package as installed, never the launcher's globals."""
+    flags.view_as(SetupOptions).save_main_session = False
+    return flags
+
+
+def _window(given: Window | None, tallies: list[Tally]) -> Window:
+    span = merge(tallies)
+    return given or Window(span.start_us or 0, span.end_us or 0)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

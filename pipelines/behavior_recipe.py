@@ -1,0 +1,199 @@
+"""What an examples job is asked to do, checked and made concrete before any work begins."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from example_generators.base import ExampleGenerator
+from example_generators.catalogue import generator_params, load_generator
+from features.adapters import Adapter, get_adapter
+from features.cleaning import CleaningRules
+from features.errors import AuguryError
+from features.events import EVENT_SCHEMA
+from features.sessions import SessionRules, Window
+from features.spec import FeatureSpec, HashSpec, SplitSpec
+from features.storage import read_text
+from pipelines.fit_sample import fit_to_sample
+from transforms.sources import ReadTask, estimate_rows, plan_reads
+
+EVENTS_PER_SHARD = 150_000
+"""Events a shard should hold: a few tens of MB while it is worked on."""
+
+MAX_SHARDS = 4096
+
+
+class ExamplesOptionError(AuguryError, ValueError):
+    """An option of an examples job that cannot be, or contradicts another."""
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class ExamplesOptions:
+    """Options of ``pipelines.behavior_examples``; each is a command-line flag of that name."""
+
+    events: tuple[str, ...] = field(metadata={"help": "files, folders or globs to read; local or gs://"})
+    output: str = field(metadata={"help": "folder for the data set; local or gs://"})
+    adapter: str = _option("segment", "segment, ga4, canonical, or the path of a mapping file (.toml)")
+    format: str | None = _option(None, "jsonl, csv or parquet, where the file names do not tell")
+    spec: str | None = _option(None, "path of a feature_spec.json to code by; the options below then come from it")
+    generator: str = _option("purchase", "example generator, see `augury generators`")
+    generator_params: str = _option("{}", "parameters of the generator, as a JSON object")
+    gap_minutes: float | None = _option(None, "inactivity that ends a session; none: all of a visitor's events are one")
+    max_events: int = _option(1000, "drop visitors with more events than this")
+    split_by: str = _option("visitor", "visitor (hash) or time (the last share of the window)")
+    validation: float = _option(0.1, "share of validation")
+    test: float = _option(0.1, "share of test")
+    seed: int = _option(0, "seed of the split and of the hash buckets")
+    sequence_length: int = _option(40, "most events that an instance holds")
+    hash_size: int = _option(1024, "number of hash buckets, see `augury inspect-buckets`")
+    shards: int | None = _option(None, f"number of shards; by default one for every {EVENTS_PER_SHARD:,} events")
+    window_start: str | None = _option(None, "start of the data window, ISO 8601; by default the first event")
+    window_end: str | None = _option(None, "end of the data window, ISO 8601; by default just after the last event")
+    link_visitors: bool = _option(False, "join the anonymous ids that logins link to one user id")
+    cleaning: str | None = _option(None, "path of a TOML file with cleaning rules")
+    max_bad_share: float = _option(0.05, "fail when more than this share of the rows is rejected")
+    dead_letter: str | None = _option(None, "folder for rejected rows; by default <output>-dead-letter")
+    golden: int = _option(1000, "instances kept raw, to prove later that serving computes the same")
+    compress: bool = _option(False, "gzip the TFRecords")
+    overwrite: bool = _option(False, "replace the output if it is there")
+
+    def __post_init__(self) -> None:
+        if not self.events:
+            raise ExamplesOptionError("no events to read; name at least one file, folder or glob")
+        for name, least, most in (("max_bad_share", 0, 1), ("golden", 0, 1_000_000), ("shards", 1, MAX_SHARDS)):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ExamplesOptionError(f"{name} is {value}; expected {least} to {most}")
+        if (self.window_start is None) != (self.window_end is None):
+            raise ExamplesOptionError("window_start and window_end go together; give both or neither")
+
+    @property
+    def dead_letter_folder(self) -> str:
+        """Where rejected rows go."""
+        return self.dead_letter or f"{self.output.rstrip('/')}-dead-letter"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An examples job made concrete.
+
+    Attributes:
+        tasks: what to read.
+        adapter: turns rows into events.
+        rules: what is cleaned away.
+        generator: where to predict; fitted.
+        spec: how instances are coded; fitted.
+        window: the data window, or None where the events decide.
+        shards: number of shards.
+        read_columns: event columns to read.
+        shard_columns: event columns that cross the shuffle.
+    """
+
+    tasks: tuple[ReadTask, ...]
+    adapter: Adapter
+    rules: CleaningRules
+    generator: ExampleGenerator
+    spec: FeatureSpec
+    window: Window | None
+    shards: int
+    read_columns: tuple[str, ...]
+    shard_columns: tuple[str, ...]
+
+
+def make_recipe(options: ExamplesOptions) -> Recipe:
+    """Loads, fits and checks everything that a job needs.
+
+    Raises:
+        AuguryError: one of its kinds for a missing file, an unknown generator, an impossible spec, ...
+    """
+    tasks = tuple(plan_reads(options.events, options.format))
+    adapter = get_adapter(options.adapter)
+    rules = CleaningRules.from_toml(read_text(options.cleaning)) if options.cleaning else CleaningRules()
+    spec = FeatureSpec.from_json(read_text(options.spec)) if options.spec else _spec_of(options)
+    generator = load_generator(spec.generator, spec.generator_params)
+    window = _window_of(options)
+    columns = _columns(spec, generator, rules, options)
+    if spec.needs_fitting or generator.needs_fitting:
+        generator, spec = fit_to_sample(
+            generator, spec, tasks=tasks, adapter=adapter, rules=rules, columns=columns, window=window
+        )
+        spec = replace(spec, generator_params=generator_params(generator))
+    shards = options.shards or min(MAX_SHARDS, 1 + estimate_rows(tasks) // EVENTS_PER_SHARD)
+    carried = {"timestamp_us", "message_id", "event", "type", *spec.required_columns(), *generator.requires}
+    return Recipe(
+        tasks=tasks,
+        adapter=adapter,
+        rules=rules,
+        generator=generator,
+        spec=spec,
+        window=window,
+        shards=shards,
+        read_columns=columns,
+        shard_columns=tuple(name for name in EVENT_SCHEMA.names if name in carried),
+    )
+
+
+def _columns(
+    spec: FeatureSpec, generator: ExampleGenerator, rules: CleaningRules, options: ExamplesOptions
+) -> tuple[str, ...]:
+    """Returns the event columns that somebody on the way needs, in the order of the schema."""
+    wanted = {"message_id", "anonymous_id", "timestamp_us", "event", "type"}
+    wanted.update(spec.required_columns(), generator.requires, rules.required_columns())
+    if options.link_visitors:
+        wanted.add("user_id")
+    return tuple(name for name in EVENT_SCHEMA.names if name in wanted)
+
+
+def _spec_of(options: ExamplesOptions) -> FeatureSpec:
+    generator = load_generator(options.generator, _object(options.generator_params))
+    return FeatureSpec(
+        sequence_length=options.sequence_length,
+        hash=HashSpec(size=options.hash_size, seed=options.seed),
+        hides=tuple(generator.hides),
+        stats=tuple(generator.stats),
+        classes=generator.classes,
+        generator=options.generator,
+        generator_params=generator_params(generator),
+        split=SplitSpec(by=options.split_by, validation=options.validation, test=options.test, seed=options.seed),  # type: ignore[arg-type]  # checked by SplitSpec
+        session_rules=SessionRules(
+            gap_seconds=None if options.gap_minutes is None else options.gap_minutes * 60.0,
+            max_events=options.max_events,
+        ),
+    )
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError as e:
+        raise ExamplesOptionError(f"generator_params is {text!r}, which is not JSON ({e})") from e
+    if not isinstance(found, dict):
+        raise ExamplesOptionError(f'generator_params is {text!r}; expected a JSON object such as {{"days": 7}}')
+    return found
+
+
+def _window_of(options: ExamplesOptions) -> Window | None:
+    if options.window_start is None or options.window_end is None:
+        return None
+    window = Window(_time_us("window_start", options.window_start), _time_us("window_end", options.window_end))
+    if window.start_us >= window.end_us:
+        raise ExamplesOptionError(
+            f"window_start {options.window_start} is not before window_end {options.window_end}; swap them"
+        )
+    return window
+
+
+def _time_us(name: str, text: str) -> int:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as e:
+        raise ExamplesOptionError(
+            f"{name} is {text!r}; expected ISO 8601 such as 2026-01-31 or 2026-01-31T12:00Z"
+        ) from e
+    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return round(time.timestamp()) * 1_000_000 + time.microsecond

@@ -1,0 +1,87 @@
+"""Launching a pipeline: Beam's options checked, the runner chosen, and an error inside it brought back as one line."""
+
+import argparse
+import re
+from collections.abc import Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineResult, PipelineRunner
+
+from features.errors import AuguryError
+
+
+class PipelineOptionError(AuguryError, ValueError):
+    """An option that neither the pipeline nor Beam knows."""
+
+
+class PipelineFailedError(AuguryError, RuntimeError):
+    """A pipeline that failed inside its runner; the message is that of the project error that stopped it."""
+
+
+def beam_options(flags: Sequence[str]) -> PipelineOptions:
+    """Returns Beam's options, having refused the flags that Beam does not know and would only warn of.
+
+    Raises:
+        PipelineOptionError: an unknown flag.
+    """
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, conflict_handler="resolve")
+    for options in PipelineOptions.__subclasses__():
+        options._add_argparse_args(parser)
+    unknown = [flag for flag in parser.parse_known_args(list(flags))[1] if flag.startswith("-")]
+    if unknown:
+        raise PipelineOptionError(
+            f"unknown option {', '.join(unknown)}; expected an option of this pipeline (see --help) or of Apache Beam"
+        )
+    return PipelineOptions(list(flags))
+
+
+def choose_runner(options: PipelineOptions) -> PipelineRunner | str:
+    """Returns the runner to use.
+
+    The DirectRunner of Beam 2.77 first looks for a Prism binary on the network and then falls back to the
+    FnApiRunner: that runner is what DirectRunner means here, so that nothing is downloaded behind the user's back.
+    """
+    name = options.view_as(StandardOptions).runner
+    return FnApiRunner() if name in (None, "DirectRunner", "direct") else name
+
+
+def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
+    """Runs a pipeline and waits for its end.
+
+    Raises:
+        PipelineFailedError: a project error stopped it; the message is that error's own line.
+    """
+    try:
+        result = pipeline.run()
+        result.wait_until_finish()
+    except Exception as e:
+        line = project_error_line(e)
+        if line is None:
+            raise
+        raise PipelineFailedError(line) from e
+    return result
+
+
+def project_error_line(error: BaseException) -> str | None:
+    """Returns the message of the project error behind ``error``, or None where there is none.
+
+    Runners hand an exception over as the text of its traceback, so the text is searched as well as the chain.
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, AuguryError):
+            return _without_step(str(link))
+        link = link.__cause__ or link.__context__
+    names = "|".join(sorted({kind.__name__ for kind in _descendants(AuguryError)}))
+    found = re.findall(rf"^(?:[\w.]+\.)?(?:{names}): (.*)$", str(error), re.MULTILINE)
+    return _without_step(found[-1]) if found else None
+
+
+def _without_step(message: str) -> str:
+    return re.sub(r"( \[while running .*\])+$", "", message.strip())
+
+
+def _descendants(kind: type) -> set[type]:
+    return {kind}.union(*(_descendants(child) for child in kind.__subclasses__()))

@@ -1,0 +1,122 @@
+"""Turns grouped shards into TFRecord files, one a split, and reports what is in them."""
+
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from example_generators.base import ExampleGenerator
+from features.coding import FeatureCoder
+from features.sessions import Window
+from features.spec import FeatureSpec
+from features.storage import atomic_write
+from transforms.shard_examples import ShardExamples, shard_examples
+from transforms.shards import unpack
+from transforms.tally import count
+from transforms.tfrecords import encode_examples, tfrecord_bytes
+
+
+@dataclass(frozen=True)
+class ShardLayout:
+    """Where the files of a data set go.
+
+    Attributes:
+        folder: the (staged) folder of the data set.
+        shards: number of shards, which is in every file name.
+        compress: gzip the TFRecords.
+        golden: most golden-set candidates over all shards; every shard offers its lowest ranks.
+    """
+
+    folder: str
+    shards: int
+    compress: bool = False
+    golden: int = 1000
+
+    @property
+    def golden_per_shard(self) -> int:
+        """Candidates a shard offers: twice its even share, so that the lowest ranks overall are among them."""
+        return min(self.golden, 2 * -(-self.golden // self.shards) + 16) if self.golden else 0
+
+    def examples_path(self, split: str, shard: int) -> str:
+        """Returns the TFRecord file of one shard of a split."""
+        suffix = ".tfrecord.gz" if self.compress else ".tfrecord"
+        return f"{self.folder}/{split}/examples-{shard:05d}-of-{self.shards:05d}{suffix}"
+
+    def golden_path(self, shard: int) -> str:
+        """Returns the Parquet file of one shard's golden-set candidates."""
+        return f"{self.folder}/golden/candidates-{shard:05d}-of-{self.shards:05d}.parquet"
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """Counts of one written shard, as ``ShardExamples`` has them, without the examples."""
+
+    labels: dict[str, dict[int, int]]
+    sessions: int
+    visitors: int
+    dropped: dict[str, int]
+    excluded: dict[str, int]
+
+
+class WriteExamples(beam.PTransform):
+    """(shard, packed batches) -> ``ShardReport``, having written the shard's examples.
+
+    Args:
+        generator: where to predict.
+        spec: how instances are coded.
+        layout: where files go.
+        window: singleton side input, the ``Window`` that the data set covers.
+    """
+
+    def __init__(
+        self, generator: ExampleGenerator, spec: FeatureSpec, layout: ShardLayout, window: beam.pvalue.AsSingleton
+    ) -> None:
+        super().__init__()
+        self._writer = _WriteShard(generator, spec, layout)
+        self._window = window
+
+    def expand(self, shards: beam.PCollection) -> beam.PCollection:
+        return shards | "WriteShard" >> beam.ParDo(self._writer, self._window)
+
+
+class _WriteShard(beam.DoFn):
+    def __init__(self, generator: ExampleGenerator, spec: FeatureSpec, layout: ShardLayout) -> None:
+        self._generator = generator
+        self._spec = spec
+        self._layout = layout
+
+    def setup(self) -> None:
+        self._coder = FeatureCoder(self._spec)
+
+    def process(self, element: tuple[int, Iterable[bytes]], window: Window) -> Iterator[ShardReport]:
+        shard, pieces = element
+        made = shard_examples(
+            unpack(pieces),
+            coder=self._coder,
+            generator=self._generator,
+            window=window,
+            golden=self._layout.golden_per_shard,
+        )
+        self._write(shard, made)
+        count("dropped", made.dropped)
+        count("excluded", made.excluded)
+        for split, labels in made.labels.items():
+            count("examples", {split: sum(labels.values())})
+        yield ShardReport(made.labels, made.sessions, made.visitors, made.dropped, made.excluded)
+
+    def _write(self, shard: int, made: ShardExamples) -> None:
+        for split, columns in made.columns.items():
+            if columns.num_rows:
+                data = tfrecord_bytes(encode_examples(columns), compress=self._layout.compress)
+                atomic_write(self._layout.examples_path(split, shard), data)
+        if made.golden.num_rows:
+            atomic_write(self._layout.golden_path(shard), _parquet_bytes(made.golden))
+
+
+def _parquet_bytes(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(table, file, compression="zstd")
+    return file.getvalue()
