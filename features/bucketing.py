@@ -128,7 +128,7 @@ class PowerLaw(_Edged):
     @property
     def scale(self) -> float:
         """The factor c."""
-        return self.linear_cutoff / float(self._linear_bins) ** self.power
+        return self.linear_cutoff / math.pow(self._linear_bins, self.power)
 
     @cached_property
     def edges(self) -> Floats:  # type: ignore[override]
