@@ -22,6 +22,9 @@ def _sessions(rows, window=(0, 10**9), gap_seconds=None):
             "event": pa.array(events, pa.string()),
             "timestamp_us": pa.array([round(s * SECOND) for s in seconds], pa.int64()),
             "properties": pa.array(properties, pa.string()),
+            "url": pa.array([f"https://shop.example/{event.lower().replace(' ', '-')}" for event in events]),
+            "referrer": pa.nulls(len(rows), pa.string()),
+            "user_agent": pa.nulls(len(rows), pa.string()),
         }
     )
     bounds = Window(round(window[0] * SECOND), round(window[1] * SECOND))
