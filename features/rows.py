@@ -10,6 +10,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+MALFORMED = "__malformed__"
+"""The column of a table that holds the text of rows that could not be taken apart into the other columns."""
+
 _PRIMES = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _SHIFT = np.uint64(29)
 _NULL = (0x6A09E667F3BCC908, 0xBB67AE8584CAA73B)
