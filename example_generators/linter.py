@@ -5,6 +5,7 @@ whatever happens at and after ``end``? Of all slices: does length, position or t
 label?
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -41,7 +42,7 @@ class Finding:
     """One thing wrong.
 
     Attributes:
-        check: ``coder``, ``view``, ``length``, ``position`` or ``sight``.
+        check: ``coder``, ``view``, ``place``, ``length``, ``position`` or ``sight``.
         message: what was found, with the number, and the remedy.
         value: the share of slices that changed, or the AUC.
     """
@@ -58,7 +59,6 @@ class LintReport:
     Attributes:
         slices: number of slices checked.
         censored: how many of them have no answer yet; they have no part in length and position.
-        moved: how many are not cut there at all when their future is another, as happens when slicing at outcomes.
         length: how much an instance's number of steps tells.
         position: how much its place in the session tells.
         findings: what is wrong; empty when all is well.
@@ -66,7 +66,6 @@ class LintReport:
 
     slices: int
     censored: int
-    moved: int
     length: Giveaway
     position: Giveaway
     findings: list[Finding]
@@ -97,35 +96,40 @@ def lint(generator: ExampleGenerator, sessions: Sessions, coder: Coder, seed: in
             f"{type(generator).__name__} gives no slice on these {len(sessions)} sessions; check the event names in "
             "its parameters, or give more events"
         )
-    findings, moved = _futures(generator, sessions, slices, coder, np.random.default_rng(seed))
+    findings = _futures(generator, sessions, slices, coder, np.random.default_rng(seed))
     answered = slices.take(slices.label != CENSORED)
     coded = coder.encode(sessions, answered)
     label = answered.label[coded.rows]
     length = rank_auc(coded.lengths.astype(np.float64), label)
     position = rank_auc(answered.end[coded.rows].astype(np.float64), label)
     findings += _shapes(length, position) + _sights(sessions, coded, label)
-    return LintReport(len(slices), len(slices) - len(answered), moved, length, position, findings)
+    return LintReport(len(slices), len(slices) - len(answered), length, position, findings)
 
 
 def _futures(
     generator: ExampleGenerator, sessions: Sessions, slices: Slices, coder: Coder, rng: np.random.Generator
-) -> tuple[list[Finding], int]:
-    """Returns the findings of the perturbed futures, and how many slices are not cut there in another future."""
-    changed: dict[tuple[str, str, str], int] = {}
-    moved = np.zeros(len(slices), np.bool_)
+) -> list[Finding]:
+    """Asks coder and generator again about every slice, in other futures.
+
+    The futures begin at ``end``, and again one event later: many slices are cut at an event that they do not see (an
+    order, a prediction point), and are there only while it is.
+    """
+    changed: Counter[tuple[str, str, str]] = Counter()
     for rows in _chunks(one_per_session(slices)):
         asked = slices.take(rows)
         copies = Slices(np.arange(len(rows)), asked.start, asked.end, asked.label, asked.stats)
-        seen = coder.encode(with_future(sessions, asked, INTACT, rng), copies)
+        seen = coder.encode(with_future(sessions, asked.session, asked.end, INTACT, rng), copies)
         for future in FUTURES:
-            perturbed = with_future(sessions, asked, future, rng)
-            for part, different in differences(seen, coder.encode(perturbed, copies), len(rows)):
-                changed["coder", part, future] = changed.get(("coder", part, future), 0) + different
-            gone, parts = _view(copies, generator.slices_of(perturbed))
-            moved[rows[gone]] = True
-            for part, different in parts:
-                changed["view", part, future] = changed.get(("view", part, future), 0) + different
-    return [_leak(*key, count, len(slices)) for key, count in sorted(changed.items()) if count], int(moved.sum())
+            perturbed = with_future(sessions, asked.session, asked.end, future, rng)
+            for part, count in differences(seen, coder.encode(perturbed, copies), len(rows)):
+                changed["coder", part, future] += count
+            view, _ = _view(copies, generator.slices_of(perturbed))
+            perturbed = with_future(sessions, asked.session, asked.end + 1, future, rng)
+            later_view, gone = _view(copies, generator.slices_of(perturbed))
+            for part, count in view.items():
+                changed["view", part, future] += max(count, later_view[part])
+            changed["place", "", future] += gone
+    return [_leak(*key, count, len(slices)) for key, count in sorted(changed.items()) if count]
 
 
 def _chunks(groups: list[npt.NDArray[np.int64]]) -> Iterator[npt.NDArray[np.int64]]:
@@ -134,33 +138,29 @@ def _chunks(groups: list[npt.NDArray[np.int64]]) -> Iterator[npt.NDArray[np.int6
 
 
 def _leak(check: str, part: str, future: str, count: int, total: int) -> Finding:
-    whose = "what the model sees" if check == "coder" else "what the generator says of a slice"
-    remedy = (
-        "code an instance from its own visible events alone"
-        if check == "coder"
-        else "let nothing at or after `end` decide it"
-    )
-    return Finding(
-        check,
-        f"{whose} ({part}) changes in {count:,} of {total:,} slices when the future is {future}: {remedy}",
-        count / total,
-    )
+    where = f"{count:,} of {total:,} slices"
+    message = {
+        "coder": f"what the model sees ({part}) changes in {where} when the future is {future}: code an instance from "
+        "its own visible events alone",
+        "view": f"what the generator says of a slice ({part}) changes in {where} when the future is {future}: let "
+        "nothing at or after `end` decide it",
+        "place": f"{where} are not there when what follows the event at their `end` is {future}: let nothing after "
+        "that event decide where to predict",
+    }
+    return Finding(check, message[check], count / total)
 
 
-def _view(asked: Slices, found: Slices) -> tuple[npt.NDArray[np.bool_], list[tuple[str, int]]]:
-    """Returns which slices are no longer cut at their ``end``, and the changes in those that are, by part.
+def _view(asked: Slices, found: Slices) -> tuple[dict[str, int], int]:
+    """Returns part -> changes in the slices that are still cut at their ``end``, and how many no longer are.
 
     ``asked`` has one slice of each session. The label may change with the future: it is the answer.
     """
     same = np.flatnonzero(found.end == asked.end[found.session])
     mine = found.session[same]
-    gone = np.ones(len(asked), np.bool_)
-    gone[mine] = False
-    parts = [("start", int((found.start[same] != asked.start[mine]).sum()))]
+    parts = {"start": int((found.start[same] != asked.start[mine]).sum())}
     for name, values in asked.stats.items():
-        before, after = values[mine], found.stats[name][same]
-        parts.append((f"stat {name}", int((~((before == after) | (np.isnan(before) & np.isnan(after)))).sum())))
-    return gone, parts
+        parts[f"stat {name}"] = int((~np.isclose(values[mine], found.stats[name][same], 0, 0, equal_nan=True)).sum())
+    return parts, len(asked) - len(np.unique(mine))
 
 
 def _shapes(length: Giveaway, position: Giveaway) -> list[Finding]:

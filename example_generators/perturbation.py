@@ -9,44 +9,52 @@ from features.slices import Slices
 
 INTACT, REMOVED, SHUFFLED, ALTERED = "intact", "removed", "shuffled", "altered"
 FUTURES = (REMOVED, SHUFFLED, ALTERED)
-"""What may become of the events at and after a slice's ``end``.
+"""What may become of the events from some place on.
 
 ``removed``: the session stops there. ``shuffled``: what happens changes order, its times do not. ``altered``: other
 events of the data (names, properties, all) happen in their place, and later.
 """
 
-_TIMES = ("timestamp_us", "received_at_us")
 _DELAY_US = 3_600_000_000
 
 
-def with_future(sessions: Sessions, slices: Slices, future: str, rng: np.random.Generator) -> Sessions:
-    """Returns N sessions, the k-th holding the session of slice k with its future as named.
+def with_future(
+    sessions: Sessions,
+    session: npt.NDArray[np.int64],
+    since: npt.NDArray[np.int64],
+    future: str,
+    rng: np.random.Generator,
+) -> Sessions:
+    """Returns N sessions, the k-th being ``session[k]`` with its future as named.
 
     Args:
-        sessions: the sessions that the slices were cut from.
-        slices: N slices, at most one of a session where ``visit_ends`` must not see a visitor twice in a row.
+        sessions: where the sessions are.
+        session: int64 (N,) index of each; none should come twice, lest a visitor seem to have two sessions.
+        since: int64 (N,) place in the session, above 0, where its future begins.
         future: ``intact`` or one of ``FUTURES``.
         rng: draws the orders and the events.
     """
-    first = sessions.offsets[slices.session]
-    count = slices.end if future == REMOVED else np.diff(sessions.offsets)[slices.session]
+    first = sessions.offsets[session]
+    count = np.diff(sessions.offsets)[session]
+    if future == REMOVED:
+        count = np.minimum(count, since)
     offsets = np.concatenate(([0], np.cumsum(count)))
-    owner = np.repeat(np.arange(len(slices)), count)
+    owner = np.repeat(np.arange(len(session)), count)
     place = np.arange(offsets[-1]) - offsets[owner]
     rows = first[owner] + place
-    later = np.flatnonzero(place >= slices.end[owner])
+    later = np.flatnonzero(place >= since[owner])
     shown = rows.copy()
     time_us = sessions.time_us[rows]
     if future == SHUFFLED:
         shown[later] = rows[later[np.lexsort((rng.random(len(later)), owner[later]))]]
     elif future == ALTERED:
         shown[later] = rng.integers(0, len(sessions.time_us), len(later))
-        now_us = time_us[offsets[owner[later]] + slices.end[owner[later]] - 1]
+        now_us = time_us[offsets[owner[later]] + since[owner[later]] - 1]
         time_us[later] += time_us[later] - now_us + _DELAY_US
     events = sessions.events.take(pa.array(shown))
-    columns = {name: _compact(events.column(name)) for name in events.column_names if name not in _TIMES}
+    columns = {name: _compact(events.column(name)) for name in events.column_names}
     columns[VISITOR] = _compact(sessions.events.column(VISITOR).take(pa.array(rows)))
-    columns |= {name: pa.array(time_us) for name in _TIMES if name in events.column_names}
+    columns["timestamp_us"] = pa.array(time_us)
     return Sessions(pa.table(columns), offsets, sessions.window)
 
 
