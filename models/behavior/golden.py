@@ -1,0 +1,119 @@
+"""The golden set: raw instances kept with the predictions that training computed, replayed bit for bit.
+
+Training computes them from the TFRecords that the pipeline wrote; replaying goes the way of the service: raw events,
+sessions, coder, predictor. Any difference between the two ways shows up as a changed bit.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from features.coding import FeatureCoder
+from features.errors import AuguryError
+from features.sessions import VISITOR, SessionRules, Window, build_sessions
+from features.slices import Slices
+from features.storage import list_files, open_filesystem
+from models.behavior.predictor import Predictor
+
+GOLDEN_INSTANCES = 1000
+INSTANCES_FILE = "golden/instances.parquet"
+PREDICTIONS_FILE = "golden/predictions.npy"
+
+
+class GoldenError(AuguryError, ValueError):
+    """A golden set that is missing or does not hold together."""
+
+
+@dataclass(frozen=True)
+class GoldenResult:
+    """How many instances were replayed and how many gave the very same bits; ``differing`` names some that did not."""
+
+    total: int
+    identical: int
+    differing: tuple[str, ...] = ()
+
+
+def choose(examples: str, most: int = GOLDEN_INSTANCES) -> pa.Table:
+    """Returns the lowest-ranked candidates of an examples folder: example_id, split, rank, label, events.
+
+    Raises:
+        GoldenError: the folder holds no candidates.
+    """
+    files = [name for name in list_files(f"{examples.rstrip('/')}/golden") if name.endswith(".parquet")]
+    tables = []
+    for name in files:
+        fs, path = open_filesystem(name)
+        with fs.open(path, "rb") as file:
+            tables.append(pq.read_table(file))
+    candidates = pa.concat_tables(tables) if tables else None
+    if candidates is None or not candidates.num_rows:
+        raise GoldenError(f"{examples}/golden holds no golden-set candidates; write the examples again")
+    order = pc.sort_indices(candidates, sort_keys=[("rank", "ascending"), ("example_id", "ascending")])
+    return candidates.take(order[:most]).combine_chunks()
+
+
+def write(folder: Path, instances: pa.Table, predictions: npt.NDArray[np.float32]) -> None:
+    """Writes the golden set of an artifact.
+
+    Args:
+        folder: of the artifact.
+        instances: N rows of ``choose``.
+        predictions: float32 (N, C), by the exported model.
+    """
+    (folder / INSTANCES_FILE).parent.mkdir(exist_ok=True)
+    pq.write_table(instances.select(["example_id", "label", "events"]), folder / INSTANCES_FILE, compression="zstd")
+    np.save(folder / PREDICTIONS_FILE, predictions, allow_pickle=False)
+
+
+def replay(folder: str | Path) -> GoldenResult:
+    """Predicts the golden instances of a local artifact from their raw events and compares all bits.
+
+    Raises:
+        GoldenError: the golden set is missing or damaged.
+        PredictorError: the model cannot be loaded.
+    """
+    try:
+        instances = pq.read_table(Path(folder) / INSTANCES_FILE)
+        promised = np.load(Path(folder) / PREDICTIONS_FILE, allow_pickle=False)
+    except (OSError, ValueError) as e:
+        raise GoldenError(f"{folder} holds no readable golden set ({e}); open the version again, or train again") from e
+    predictor = Predictor.load(folder)
+    if promised.shape != (instances.num_rows, predictor.classes) or promised.dtype != np.float32:
+        raise GoldenError(
+            f"{folder}/{PREDICTIONS_FILE} holds {promised.dtype} {promised.shape}; expected float32 "
+            f"{(instances.num_rows, predictor.classes)}"
+        )
+    found = predict_raw(predictor, instances)
+    same = (found.view(np.uint32) == promised.view(np.uint32)).all(axis=1)
+    differing = instances.column("example_id").take(pa.array(np.flatnonzero(~same)[:5])).to_pylist()
+    return GoldenResult(len(same), int(same.sum()), tuple(differing))
+
+
+def predict_raw(predictor: Predictor, instances: pa.Table) -> npt.NDArray[np.float32]:
+    """Returns predictions, float32 (N, C), of raw instances; NaN where the coder sees no event.
+
+    Args:
+        predictor: loaded.
+        instances: N rows with ``events``, a list of structs in columns of ``EVENT_SCHEMA``.
+    """
+    lists = instances.column("events").combine_chunks()
+    owner = pc.list_parent_indices(lists).to_numpy()
+    events = pa.Table.from_struct_array(lists.flatten())
+    # Every instance is a visitor of its own: two of them may be of one visitor and share events.
+    names = pa.array(owner).cast(pa.string())
+    events = events.append_column(VISITOR, pc.utf8_lpad(names, 12, "0"))
+    window = Window(pc.min(events.column("timestamp_us")).as_py(), pc.max(events.column("timestamp_us")).as_py() + 1)
+    sessions, _ = build_sessions(events, SessionRules(gap_seconds=None, max_events=None), window)
+    count = len(sessions)
+    whole = Slices(
+        np.arange(count), np.zeros(count, np.int64), np.diff(sessions.offsets), np.zeros(count, np.int64), {}
+    )
+    coded = FeatureCoder(predictor.spec).encode(sessions, whole)
+    found = np.full((instances.num_rows, predictor.classes), np.nan, np.float32)
+    found[np.unique(owner)[coded.rows]] = predictor.predict(coded)
+    return found

@@ -1,0 +1,117 @@
+"""The network: events embedded and encoded in order, metadata beside them, merged into one logit per class.
+
+The events of an instance are read by a GRU (Cho et al. 2014, https://arxiv.org/abs/1406.1078) or by 1-D convolutions
+(Kim 2014, https://arxiv.org/abs/1408.5882). Shapes: B instances of at most T steps, S steps in all, K set hash bits in
+all, F features a step, M categorical and V numeric features an instance, E embedding units, U units, C classes.
+"""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.behavior.layout import Layout
+from models.behavior.options import NetworkOptions
+
+
+class BehaviorNetwork(keras.Model):
+    """Maps the arrays of ``Packed`` to logits, float32 (B, C).
+
+    No result depends on what else is in the batch: padding is masked everywhere.
+    """
+
+    def __init__(self, layout: Layout, options: NetworkOptions, seed: int = 0) -> None:
+        super().__init__(name="behavior")
+        seeds = iter(np.random.SeedSequence(seed).generate_state(32).tolist())
+        self.layout = layout
+        self.l2 = options.l2
+        # One row per hash bucket and per value of a step feature: a step is the sum of the rows it sets, which is
+        # its multi-hot vector times this matrix without ever being 1,024 wide.
+        self.step_offsets = np.cumsum([layout.hash_size, *layout.steps.values()], dtype=np.int32)
+        self.event_table = self.add_weight(
+            (int(self.step_offsets[-1]), options.embedding_units), _normal(0.1, seeds), name="event_table"
+        )
+        self.category_offsets = np.cumsum([0, *layout.categories.values()], dtype=np.int32)
+        self.category_table = self.add_weight(
+            (max(1, int(self.category_offsets[-1])), options.units), _normal(0.1, seeds), name="category_table"
+        )
+        self.numbers = _dense(options.units, None, seeds)
+        self.metadata = _dense(options.units, "relu", seeds)
+        if options.encoder == "gru":
+            self.encoders = [
+                keras.layers.GRU(
+                    options.units,
+                    return_sequences=True,
+                    kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+                    recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
+                )
+            ]
+        else:
+            self.encoders = [
+                keras.layers.Conv1D(
+                    options.units,
+                    width,
+                    padding="same",
+                    activation="relu",
+                    kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
+                )
+                for width in (3, 3)
+            ]
+        self.merge = _dense(options.units, "relu", seeds)
+        self.drop_events = keras.layers.Dropout(options.dropout, seed=next(seeds))
+        self.drop_merged = keras.layers.Dropout(options.dropout, seed=next(seeds))
+        self.head = _dense(layout.classes, None, seeds)
+
+    def call(self, batch: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Returns logits, float32 (B, C)."""
+        events = self.embed(batch)  # (S, E)
+        events = tf.RaggedTensor.from_row_lengths(events, batch["lengths"], validate=False).to_tensor()  # (B, T, E)
+        mask = tf.sequence_mask(batch["lengths"])  # (B, T)
+        events = self.drop_events(events, training=training)
+        sequence = self.encode(events, mask)  # (B, 3 U)
+        metadata = self.metadata(self.numbers(batch["numbers"]) + self.sum_categories(batch["categories"]))  # (B, U)
+        merged = self.merge(tf.concat([sequence, metadata], axis=1))  # (B, U)
+        return self.head(self.drop_merged(merged, training=training))  # (B, C)
+
+    def embed(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns the sum of the rows that each step sets, float32 (S, E)."""
+        steps = tf.shape(batch["steps"])[0]
+        of_step = tf.repeat(tf.range(steps), batch["hash_lengths"])  # (K,)
+        bits = tf.gather(self.event_table, batch["hash_values"])  # (K, E)
+        events = tf.math.unsorted_segment_sum(bits, of_step, steps)  # (S, E)
+        if self.layout.steps:
+            features = tf.gather(self.event_table, batch["steps"] + self.step_offsets[:-1])  # (S, F, E)
+            events += tf.reduce_sum(features, axis=1)
+        return events
+
+    def sum_categories(self, categories: tf.Tensor) -> tf.Tensor:
+        """Returns the sum of the rows of each instance's categories, float32 (B, U): one-hots times a matrix."""
+        return tf.reduce_sum(tf.gather(self.category_table, categories + self.category_offsets[:-1]), axis=1)
+
+    def encode(self, events: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        """Returns the last output, the mean and the maximum of the encoder's real outputs, float32 (B, 3 U)."""
+        real = tf.cast(mask, tf.float32)[:, :, None]  # (B, T, 1)
+        for encoder in self.encoders:
+            recurrent = isinstance(encoder, keras.layers.GRU)
+            # Convolutions see zeros beyond the end, as they do before the start.
+            events = encoder(events, mask=mask) if recurrent else encoder(events * real)  # (B, T, U)
+        count = tf.reduce_sum(real, axis=1)  # (B, 1)
+        last = tf.gather(events, tf.cast(count[:, 0], tf.int32) - 1, axis=1, batch_dims=1)  # (B, U)
+        mean = tf.reduce_sum(events * real, axis=1) / count
+        largest = tf.reduce_max(tf.where(real > 0, events, -math.inf), axis=1)
+        return tf.concat([last, mean, largest], axis=1)
+
+    def penalty(self) -> tf.Tensor:
+        """Returns the L2 term of the loss, float32 (): ``l2`` times the sum of squared weights, biases left out."""
+        return self.l2 * tf.add_n([tf.reduce_sum(tf.square(v)) for v in self.trainable_variables if v.ndim > 1])
+
+
+def _normal(scale: float, seeds) -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(stddev=scale, seed=next(seeds))
+
+
+def _dense(units: int, activation: str | None, seeds) -> keras.layers.Dense:
+    return keras.layers.Dense(
+        units, activation=activation, kernel_initializer=keras.initializers.GlorotUniform(next(seeds))
+    )

@@ -1,0 +1,202 @@
+"""From an examples folder to an artifact: fit, calibrate, evaluate beside the baselines, export, golden set."""
+
+import json
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import tensorflow as tf
+
+from features.splits import SPLITS
+from features.storage import list_files, write_folder_atomic
+from models.behavior import golden
+from models.behavior.baselines import TreesOptions, base_rate, train_boosted_trees
+from models.behavior.calibration import MatrixScaling, fit_matrix_scaling
+from models.behavior.checkpoint import Checkpoint, identity_of
+from models.behavior.dataset import DatasetError, Examples, ExamplesFolder
+from models.behavior.evaluation import evaluate
+from models.behavior.export import export
+from models.behavior.fitting import FitState, Fitter, Labelled, Progress, TrainingError
+from models.behavior.layout import Layout, Packed, pack
+from models.behavior.network import BehaviorNetwork
+from models.behavior.options import TrainOptions
+from models.behavior.predictor import Predictor
+from models.behavior.report import render
+
+__all__ = ["Progress", "TrainingError", "train"]
+
+
+def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
+    """Trains a model and writes its artifact, which appears as ``options.output``, whole or not at all.
+
+    Checkpoints and TensorBoard logs go to ``options.work_folder``; with ``options.resume`` a training that was killed
+    goes on from there and ends with the same result.
+
+    Returns:
+        The artifact's folder.
+
+    Raises:
+        TrainingError, OptionError, DatasetError, GoldenError, StorageError: one line each; nothing is left behind but
+            the work folder.
+    """
+    if list_files(options.output):
+        raise TrainingError(f"{options.output} exists already; choose another --output, or remove it")
+    tf.config.experimental.enable_op_determinism()
+    started = time.monotonic()
+    folder = ExamplesFolder.open(options.examples)
+    instances = golden.choose(folder.path)
+    examples: dict[str, Examples] = {}
+    for index, split in enumerate(SPLITS):
+        progress("read", index, len(SPLITS), split)
+        examples[split] = folder.read(split)
+    progress("read", len(SPLITS), len(SPLITS), "")
+    layout = Layout.of(folder.spec)
+    packed = {split: pack(part.coded, layout) for split, part in examples.items()}
+
+    fitter = Fitter(
+        BehaviorNetwork(layout, options, options.seed),
+        *(Labelled(packed[split], examples[split].labels) for split in ("train", "validation")),
+        options,
+    )
+    checkpoint = Checkpoint(options.work_folder, identity_of(options, folder.card))
+    if options.resume:
+        checkpoint.restore(fitter)
+    fit(fitter, checkpoint, options.work_folder, progress)
+    scaling = fit_matrix_scaling(fitter.predict(packed["validation"]), examples["validation"].labels)
+    probabilities = {"model": scaling.apply(fitter.predict(packed["test"]))}
+    progress("compare", 0, 1, "boosted trees")
+    probabilities |= baselines(examples, layout.classes, options.seed)
+    progress("compare", 1, 1, "")
+    test = examples["test"]
+    evaluation = evaluate(test.labels, probabilities, test.stats)
+
+    with write_folder_atomic(options.output) as staged:
+        export(fitter.network, scaling.weight, scaling.bias, folder.spec.fingerprint, staged)
+        _write_text(staged / "feature_spec.json", folder.spec.to_json())
+        _write_json(staged / "dataset_card.json", folder.card)
+        _write_text(staged / "calibration.json", scaling.to_json())
+        _write_json(staged / "evaluation.json", evaluation)
+        _write_text(staged / "report.html", render(evaluation))
+        pq.write_table(prediction_table(test, probabilities), staged / "predictions.parquet", compression="zstd")
+        predicted = predict_golden(Predictor.load(staged), instances, examples, packed, progress)
+        golden.write(staged, instances, predicted)
+        card = model_card(options, folder, fitter.state, scaling, evaluation, time.monotonic() - started)
+        _write_json(staged / "model_card.json", card)
+    checkpoint.remove()
+    return Path(options.output)
+
+
+def fit(fitter: Fitter, checkpoint: Checkpoint, work_folder: str, progress: Progress) -> None:
+    """Runs the fitter to its end, with a checkpoint and TensorBoard scalars after every epoch."""
+    writer = tf.summary.create_file_writer(f"{work_folder}/tensorboard")
+
+    def after_epoch(state: FitState) -> None:
+        checkpoint.save(fitter)
+        with writer.as_default(step=len(state.history)):
+            for name, value in state.history[-1].items():
+                tf.summary.scalar(name, value)
+        writer.flush()
+        progress("epoch", len(state.history), fitter.options.max_epochs, _epoch_note(state))
+
+    try:
+        fitter.run(after_epoch, progress)
+    finally:
+        writer.close()
+
+
+def baselines(examples: Mapping[str, Examples], classes: int, seed: int) -> dict[str, npt.NDArray[np.float64]]:
+    """Returns the test predictions, float64 (N, C), of boosted trees and of the base rate."""
+    train, validation, test = (examples[split] for split in SPLITS)
+    trees = train_boosted_trees(
+        train.coded, train.labels, validation.coded, validation.labels, classes, TreesOptions(seed=seed)
+    )
+    return {"trees": trees.predict(test.coded), "base_rate": base_rate(train.labels, classes, len(test))}
+
+
+def predict_golden(
+    predictor: Predictor,
+    instances: pa.Table,
+    examples: Mapping[str, Examples],
+    packed: Mapping[str, Packed],
+    progress: Progress,
+) -> npt.NDArray[np.float32]:
+    """Returns predictions, float32 (N, C), of the golden instances from their examples in the TFRecords."""
+    found = np.empty((instances.num_rows, predictor.classes), np.float32)
+    wanted = instances.column("example_id").combine_chunks()
+    missing = np.ones(len(wanted), np.bool_)
+    for split, part in examples.items():
+        places = pc.index_in(wanted, part.example_id)
+        here = places.is_valid().to_numpy(zero_copy_only=False)
+        progress("golden set", int((~missing).sum()), len(wanted), split)
+        found[here] = predictor.predict_packed(packed[split].take(places.drop_null().to_numpy().astype(np.int64)))
+        missing &= ~here
+    if missing.any():
+        raise DatasetError(
+            f"golden candidate {wanted[int(missing.argmax())]} is not among the examples; write the examples again"
+        )
+    progress("golden set", len(wanted), len(wanted), "")
+    return found
+
+
+def prediction_table(test: Examples, probabilities: Mapping[str, npt.NDArray[np.floating]]) -> pa.Table:
+    """Returns what was predicted for each test example: visitor, time_us, example_id, label, then the predictions.
+
+    With two classes the column ``<name>`` is the probability of class 1; with more there is a ``<name>_<class>`` each.
+    """
+    columns: dict[str, Any] = {
+        "visitor": test.visitor,
+        "time_us": test.time_us,
+        "example_id": test.example_id,
+        "label": test.labels,
+    }
+    for name, found in probabilities.items():
+        if found.shape[1] == 2:
+            columns[name] = found[:, 1]
+        else:
+            columns |= {f"{name}_{label}": found[:, label] for label in range(found.shape[1])}
+    return pa.table(columns)
+
+
+def model_card(
+    options: TrainOptions,
+    folder: ExamplesFolder,
+    state: FitState,
+    scaling: MatrixScaling,
+    evaluation: Mapping[str, Any],
+    seconds: float,
+) -> dict[str, Any]:
+    """Returns what the model is, where it comes from and how good it is."""
+    return {
+        "family": "behavior",
+        "generator": folder.spec.generator,
+        "code_version": version("augury"),
+        "fingerprint": folder.spec.fingerprint,
+        "examples": options.examples,
+        "window": folder.card["window"],
+        "arguments": options.to_dict(),
+        "best_epoch": int(np.argmin([epoch["validation_loss"] for epoch in state.history])) + 1,
+        "history": state.history,
+        "calibration": {"kept": scaling.kept, "reason": scaling.reason},
+        "metrics": evaluation["metrics"],
+        "seconds": round(seconds, 1),
+    }
+
+
+def _epoch_note(state: FitState) -> str:
+    last = state.history[-1]
+    return f"loss {last['train_loss']:.4f}, validation {last['validation_loss']:.4f}, best {state.best_loss:.4f}"
+
+
+def _write_json(path: Path, value: Any) -> None:
+    _write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
