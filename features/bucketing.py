@@ -128,7 +128,7 @@ class PowerLaw(_Edged):
     @property
     def scale(self) -> float:
         """The factor c."""
-        return self.linear_cutoff / math.pow(self._linear_bins, self.power)
+        return math.exp(math.log(self.linear_cutoff) - self.power * math.log(self._linear_bins))
 
     @cached_property
     def edges(self) -> Floats:  # type: ignore[override]
@@ -181,13 +181,16 @@ class Quantile(_Edged):
         return np.array(self.edges_fitted, np.float64)
 
     def fit(self, sample: Floats) -> "Quantile":
-        """Returns the same bins with edges at the sample's quantiles i / bins, NaN left out."""
-        sample = sample[np.isfinite(sample)]
-        if not len(sample):
+        """Returns the same bins with edges fitted: of n sorted values, a share i / bins lies below edge i.
+
+        Edge i is the value at place ``n * i // bins``; equal edges become one, and one at the least value, below which
+        there is nothing, is left out. NaN and infinities are no part of the sample.
+        """
+        ordered = np.sort(sample[np.isfinite(sample)])
+        if not len(ordered):
             return Quantile(self.bins, ())
-        shares = np.arange(1, self.bins) / self.bins
-        edges = np.unique(np.quantile(sample, shares, method="inverted_cdf"))
-        return Quantile(self.bins, tuple(edges[edges > sample.min()].tolist()))
+        edges = np.unique(ordered[len(ordered) * np.arange(1, self.bins) // self.bins])
+        return Quantile(self.bins, tuple(edges[edges > ordered[0]].tolist()))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,10 @@ HASH_FIELDS = ("event", "type", *(f"{column}.{part}" for column in ("url", "refe
 STEP_VALUES = ("dwell", "time_of_day", "day_of_week", "position")
 """The numbers that every step has, beside ``properties.<key>``."""
 
-CATEGORIES = ("device", "browser", "os", "referrer_kind", "campaign_medium")
+AGENT_VALUES = ("device", "browser", "os")
+"""The strings that tell what a visitor looks at the site with."""
+
+CATEGORIES = (*AGENT_VALUES, "referrer_kind", "campaign_medium")
 """The strings that every instance has."""
 
 NUMBERS = ("visit_count", "event_count", "distinct_pages", "span")
@@ -141,7 +144,7 @@ DEFAULT_STEPS = (
 )
 
 DEFAULT_METADATA = (
-    Feature("device", OneHot(("desktop", "mobile", "tablet", "tv", "bot", "other"))),
+    Feature("device", OneHot(("desktop", "mobile", "tablet", "tv", "other"))),
     Feature(
         "browser",
         OneHot(

@@ -3,7 +3,7 @@
 import threading
 from functools import partial
 
-from features.agents import parse_agent
+from features.agents import agent_from_context, parse_agent
 from features.metadata import HOST_KINDS, campaign_kind, campaign_medium, host_kind
 from features.ragged import Ints
 from features.sessions import Sessions
@@ -22,7 +22,7 @@ AGENT_DEVICE, AGENT_BROWSER, AGENT_OS = range(3)
 CAMPAIGN_KINDS = ("", "campaign", "email")
 """What ``URL_CAMPAIGN`` numbers."""
 
-_WIDTHS = {"url": 4, "referrer": 2, "user_agent": 3}
+_WIDTHS = {"url": 4, "referrer": 2, "user_agent": 3, "context": 3}
 
 
 class Memo:
@@ -32,6 +32,7 @@ class Memo:
         tables: by column.
         hosts: names of hosts, without ``www.``.
         media: names of campaign media.
+        agent_column: the column that devices, browsers and systems are read from.
         devices: names of devices.
         browsers: names of browsers.
         systems: names of operating systems.
@@ -45,7 +46,8 @@ class Memo:
         self.hosts, self.media, self._pages = Names(), Names(), Names()
         self.devices, self.browsers, self.systems = Names(), Names(), Names()
         lock = threading.Lock()  # one for all tables: they share the names
-        describe = {"url": self._url, "referrer": self._referrer, "user_agent": self._agent}
+        self.agent_column = spec.agent_from
+        describe = {"url": self._url, "referrer": self._referrer, self.agent_column: self._agent}
         wanted = {*self._fields, *(set(spec.required_columns()) & set(_WIDTHS))}
         self.tables = {
             column: StringTable(describe.get(column, partial(self._plain, column)), _WIDTHS.get(column, 0), lock)
@@ -87,9 +89,10 @@ class Memo:
         return self._buckets("referrer", text), (self._host(host), HOST_KINDS.index(host_kind(host)))
 
     def _agent(self, text: str | None) -> Description:
-        if text is None:
+        parse = parse_agent if self.agent_column == "user_agent" else agent_from_context
+        agent = None if text is None else parse(text)
+        if agent is None:
             return (), (NONE, NONE, NONE)
-        agent = parse_agent(text)
         return (), (
             self.devices.number(agent.device),
             self.browsers.number(agent.browser),

@@ -1,6 +1,6 @@
 """What kind of visit it is: where the visitor came from, judged from a URL and its referrer."""
 
-from features.urls import Url
+from features.urls import CLICK_IDS, Url
 
 HOST_KINDS = ("direct", "search", "social", "email", "other")
 """Kinds of referrer that its host alone decides; "direct" where there is none."""
@@ -15,7 +15,11 @@ _SOCIAL = frozenset(
 _SOCIAL_HOSTS = frozenset("t.co x.com lnkd.in ok.ru t.me youtu.be fb.me m.me pin.it bsky.app l.wl.co".split())
 _MAIL_LABELS = frozenset("mail webmail email outlook deref-mail inbox".split())
 _MAIL_HOSTS = frozenset(("com.google.android.gm", "com.microsoft.office.outlook"))
-_PAID_CLICKS = frozenset("gclid gbraid wbraid dclid msclkid yclid ttclid".split())
+_PAID_SOCIAL = frozenset("epik li_fat_id rdt_cid scclid ttclid twclid".split())
+_MEDIUM_OF_CLICK = {
+    key: "email" if key == "mc_cid" else "paid_social" if key in _PAID_SOCIAL else "cpc"
+    for key in sorted(CLICK_IDS - {"fbclid"})  # fbclid is on unpaid links too and says nothing
+}
 _SAME_MEDIUM = {
     "ppc": "cpc",
     "paid_search": "cpc",
@@ -33,21 +37,22 @@ _SAME_MEDIUM = {
 def campaign_medium(url: Url) -> str | None:
     """Returns the medium of the campaign that a URL is tagged with, None without one.
 
-    It is ``utm_medium`` in lower case, a few spellings made one; without it, "cpc" where an advertising network's
-    click id is present (``gclid`` and its like; ``fbclid`` is on unpaid links too and says nothing).
+    It is ``utm_medium`` in lower case, a few spellings made one; without it, what the first click id in the order of
+    the alphabet stands for: "email" (Mailchimp), "paid_social" (Pinterest and its like) or "cpc" (``gclid`` and its
+    like). ``fbclid`` is on unpaid links too and says nothing.
     """
     tags = dict(url.campaign)
     medium = tags.get("utm_medium", "").strip().lower()
     if medium:
         return _SAME_MEDIUM.get(medium, medium)
-    return "cpc" if _PAID_CLICKS & tags.keys() else None
+    return next((_MEDIUM_OF_CLICK[key] for key in sorted(tags) if key in _MEDIUM_OF_CLICK), None)
 
 
 def campaign_kind(url: Url) -> str | None:
     """Returns "email" or "campaign" where a URL carries ``utm_*`` tags or a paid click id, else None."""
     if campaign_medium(url) == "email":
         return "email"
-    tagged = any(key.startswith("utm_") or key in _PAID_CLICKS for key, _ in url.campaign)
+    tagged = any(key.startswith("utm_") or key in _MEDIUM_OF_CLICK for key, _ in url.campaign)
     return "campaign" if tagged else None
 
 

@@ -4,13 +4,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from features.bucketing import CODINGS, Coding, MinMax
 from features.events import EVENT_SCHEMA
 from features.fields import (
+    AGENT_VALUES,
     DAY_SECONDS,
     DEFAULT_METADATA,
     DEFAULT_STEPS,
@@ -29,9 +30,6 @@ VERSION = 1
 """Raised when the same spec would give other numbers than before, so that old artifacts are refused."""
 
 _COLUMNS_OF = {
-    "device": ("user_agent",),
-    "browser": ("user_agent",),
-    "os": ("user_agent",),
     "referrer_kind": ("url", "referrer"),
     "campaign_medium": ("url",),
     "distinct_pages": ("url",),
@@ -47,6 +45,8 @@ class FeatureSpec:
         hash: the hash buckets of a step.
         steps: bucketed numbers of a step, of ``STEP_VALUES`` or ``properties.<key>``.
         metadata: features of the instance, of ``CATEGORIES`` (one-hot) and ``NUMBERS`` (buckets or min-max).
+        agent_from: the column that device, browser and os are read from: "user_agent", or "context" for sources that
+            parse it themselves and keep no user agent, such as GA4.
         visit_gap_seconds: inactivity that begins another visit, for ``visit_count``.
         utc_offset_seconds: of the site's clock, for time of day and day of week.
         hides: names of events that no instance sees.
@@ -63,6 +63,7 @@ class FeatureSpec:
     hash: HashSpec = field(default_factory=HashSpec)
     steps: tuple[Feature, ...] = DEFAULT_STEPS
     metadata: tuple[Feature, ...] = DEFAULT_METADATA
+    agent_from: Literal["user_agent", "context"] = "user_agent"
     visit_gap_seconds: float = 1800.0
     utc_offset_seconds: int = 0
     hides: tuple[str, ...] = ()
@@ -81,6 +82,7 @@ class FeatureSpec:
             )
         whole("sequence_length", self.sequence_length, 1, 10_000)
         whole("classes", self.classes, 2, 10_000)
+        one_of("agent_from", self.agent_from, ("user_agent", "context"))
         whole("utc_offset_seconds", self.utc_offset_seconds, -DAY_SECONDS, DAY_SECONDS)
         object.__setattr__(self, "visit_gap_seconds", number("visit_gap_seconds", self.visit_gap_seconds, above=0))
         object.__setattr__(self, "hides", tuple(sorted(texts("hides", self.hides))))
@@ -146,7 +148,7 @@ class FeatureSpec:
             if "." in name:
                 wanted.add(name.partition(".")[0])
         for feature in self.metadata:
-            wanted.update(_COLUMNS_OF.get(feature.of, ()))
+            wanted.update((self.agent_from,) if feature.of in AGENT_VALUES else _COLUMNS_OF.get(feature.of, ()))
         return tuple(name for name in EVENT_SCHEMA.names if name in wanted)
 
     @property

@@ -81,7 +81,7 @@ def instance_strings(of: str, steps: Steps, described: Described) -> tuple[Ints,
     """Returns int64 (N,) numbers of strings, ``NONE`` where there is none, and the strings they index.
 
     Args:
-        of: "device", "browser" or "os" (the user agent of the last step), "referrer_kind" (of the first step) or
+        of: "device", "browser" or "os" (as the last step says), "referrer_kind" (of the first step) or
             "campaign_medium" (of the last step that has one).
         steps: of N instances.
         described: the events' strings.
@@ -99,7 +99,7 @@ def instance_strings(of: str, steps: Steps, described: Described) -> tuple[Ints,
         "browser": (memo.browsers, AGENT_BROWSER),
         "os": (memo.systems, AGENT_OS),
     }[of]
-    return described.numbers("user_agent", place, steps.event_rows[steps.last]), names.listed()
+    return described.numbers(memo.agent_column, place, steps.event_rows[steps.last]), names.listed()
 
 
 def _referrer_kinds(event_rows: Ints, described: Described) -> Ints:
