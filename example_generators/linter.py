@@ -88,8 +88,8 @@ def lint(generator: ExampleGenerator, sessions: Sessions, coder: Coder, seed: in
     Raises:
         GeneratorError: the generator gives no slice on these sessions.
     """
-    if getattr(generator, "needs_fitting", False):
-        generator = generator.fit(sessions)  # type: ignore[attr-defined]
+    if generator.needs_fitting:
+        generator = generator.fit(sessions)
     slices = generator.slices_of(sessions)
     if not len(slices):
         raise GeneratorError(

@@ -31,7 +31,7 @@ VARIANTS = [
 
 @pytest.mark.parametrize(("name", "params"), VARIANTS, ids=str)
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_same_slices(name, params, any_sessions, data):
     generator = load_generator(name, params)
     sessions = data.draw(any_sessions)
