@@ -352,7 +352,7 @@ def test_one_instance_by_hand() -> None:
     assert coded.hash_values.tolist() == bits * 2
     assert coded.hash_lengths.tolist() == [2, 2]
     assert coded.event_rows.tolist() == [0, 2]
-    # 1,811 s since the visible event before, not 1,801 since the hidden one: another visit, dwell bin 3 (and 5 for none)
+    # 1,811 s since the visible event before, not 1,801 since the hidden one: another visit; the first has no dwell: bin 5
     assert {name: bins.tolist() for name, bins in coded.steps.items()} == {"dwell": [5, 3], "day_of_week": [1, 1]}
     assert {name: values.tolist() for name, values in coded.metadata.items()} == {
         "visit_count": [2],
