@@ -7,6 +7,8 @@ import pyarrow as pa
 from features.canonical import CanonicalAdapter
 from features.errors import AuguryError
 from features.events import Adapted
+from features.mapping import MappingAdapter
+from features.mapping_file import load_mapping
 from features.segment import SegmentAdapter
 
 ADAPTERS = ("segment", "ga4", "canonical")
@@ -58,6 +60,8 @@ def get_adapter(name_or_mapping_path: str, now_us: int | None = None) -> Adapter
         return SegmentAdapter(now_us)
     if name_or_mapping_path == "canonical":
         return CanonicalAdapter(now_us)
+    if name_or_mapping_path.endswith(".toml"):
+        return MappingAdapter(load_mapping(name_or_mapping_path), now_us)
     raise AdapterError(
         f"no adapter {name_or_mapping_path!r}; expected one of {', '.join(ADAPTERS)}, or the path of a mapping file "
         "ending in .toml"

@@ -17,7 +17,7 @@ DEVICES = ("desktop", "mobile", "tablet", "tv", "other")
 """Every kind of device."""
 
 MAX_AGENT = 1024
-"""Characters of a user agent string that are looked at: no browser's is longer, and the time to parse one is bounded."""
+"""Characters of a user agent string that are looked at, as no browser's is longer, so that time is bounded."""
 
 UNKNOWN = "Other"
 """The browser or operating system that is not recognised, as ua-parser calls it."""

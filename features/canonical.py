@@ -4,17 +4,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from features.checks import NOT_UTF8, Verdicts, settle
-from features.errors import AuguryError
+from features.checks import Verdicts, settle
+from features.columns import ColumnsError, one_chunk, text_column
 from features.events import EVENT_SCHEMA, Adapted
 from features.jsonrows import RowsError
 from features.rows import TableRows
 
 _REQUIRED = ("message_id", "anonymous_id", "type", "event", "timestamp_us")
-
-
-class ColumnsError(AuguryError, ValueError):
-    """A file lacks a column, or has it in a type that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -56,41 +52,11 @@ class CanonicalAdapter:
         return settle(columns, verdicts, TableRows(raw, rows.num_rows), source, self.now_us)
 
 
-def one_chunk(table: pa.Table, name: str) -> pa.Array:
-    """Returns a column of a table as one array."""
-    column = table.column(name)
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def text_column(column: pa.Array, verdicts: Verdicts) -> pa.Array:
-    """Returns strings (N,) of a column of text or bytes, null for null; a row that is not UTF-8 is refused.
-
-    Parquet files are read without a look at their text, so a broken one would only fail later, in somebody's hands.
-    """
-    try:
-        if pa.types.is_string(column.type):
-            column.validate(full=True)
-            return column
-        return column.cast(pa.string())
-    except pa.ArrowInvalid:
-        values = column.cast(pa.large_binary()).to_pylist()
-    texts: list[str | None] = []
-    for row, value in enumerate(values):
-        try:
-            texts.append(None if value is None else value.decode())
-        except UnicodeDecodeError:
-            verdicts.reject_row(row, NOT_UTF8)
-            texts.append(None)
-    return pa.array(texts, pa.string())
-
-
 def _typed(name: str, column: pa.Array, verdicts: Verdicts, source: str) -> pa.Array:
     kind = EVENT_SCHEMA.field(name).type
     try:
         if pa.types.is_null(column.type):
             return pa.nulls(len(column), kind)
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
         if pa.types.is_string(kind):
             if pa.types.is_integer(column.type) or pa.types.is_nested(column.type):
                 raise pa.ArrowTypeError(str(column.type))

@@ -56,7 +56,7 @@ class TableRows:
     """Rows of a table, from Parquet or CSV.
 
     Attributes:
-        columns: name -> one chunk of N values, of any type.
+        columns: name -> one chunk of N values, of any type; ``MALFORMED`` may be among them.
         count: N.
     """
 
@@ -71,7 +71,11 @@ class TableRows:
 
     def texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
         taken = {name: _plain(column.take(pa.array(rows))) for name, column in self.columns.items()}
-        return [_dump({name: values[i] for name, values in taken.items()}).decode() for i in range(len(rows))]
+        malformed = taken.pop(MALFORMED, [None] * len(rows))
+        return [
+            _dump({name: values[i] for name, values in taken.items()}).decode() if text is None else text
+            for i, text in enumerate(malformed)
+        ]
 
     def ids(self, rows: npt.NDArray[np.int64]) -> pa.Array:
         index = pa.array(rows)
@@ -82,7 +86,8 @@ class TableRows:
         return _hex(np.stack(lanes, axis=1))
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Says whether values of an Arrow type are text or bytes."""
     return bool(
         pa.types.is_string(kind)
         or pa.types.is_large_string(kind)
@@ -94,7 +99,7 @@ def _is_text(kind: pa.DataType) -> bool:
 def _text_bytes(column: pa.Array) -> npt.NDArray[np.int64]:
     """Returns int64 (N,) bytes of text in each value, that of nested values included; numbers count nothing."""
     kind = column.type
-    if _is_text(kind):
+    if is_text(kind):
         lengths = pc.binary_length(column)
         filled = pc.fill_null(lengths, 0) if lengths.null_count else lengths
         sizes: npt.NDArray[np.int64] = filled.to_numpy(False).astype(np.int64)
@@ -111,7 +116,7 @@ def _text_bytes(column: pa.Array) -> npt.NDArray[np.int64]:
 
 def _plain(column: pa.Array) -> list[Any]:
     """Returns Python values that always can be had: text that is not UTF-8 is replaced, never raised about."""
-    if _is_text(column.type):
+    if is_text(column.type):
         wide = column.cast(pa.large_binary())
         return [None if value is None else value.decode(errors="replace") for value in wide.to_pylist()]
     try:
@@ -132,12 +137,12 @@ def _hash_column(column: pa.Array) -> tuple[npt.NDArray[np.uint64], npt.NDArray[
     if pa.types.is_nested(column.type):
         texts = [_dump(value) for value in _plain(column)]
         column = pa.array(texts, pa.binary())
-    elif _is_text(column.type):
+    elif is_text(column.type):
         column = column.cast(pa.large_binary())
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     distinct = encoded.dictionary
-    values = distinct.to_pylist() if _is_text(distinct.type) else [_dump(value) for value in _plain(distinct)]
-    pairs = [mmh3.hash64(_bytes(value), 0, True, False) for value in values] + [_NULL]
+    values = distinct.to_pylist() if is_text(distinct.type) else [_dump(value) for value in _plain(distinct)]
+    pairs = [mmh3.hash64(_bytes(value), signed=False) for value in values] + [_NULL]
     table = np.array(pairs, np.uint64)
     codes = pc.fill_null(encoded.indices, len(values)).to_numpy(False)
     return table[codes, 0], table[codes, 1]
