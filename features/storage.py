@@ -29,7 +29,7 @@ _REMEDIES = {
     errno.EACCES: "permission denied; choose another path or change its permissions",
     errno.EPERM: "permission denied; choose another path or change its permissions",
     errno.EROFS: "the file system is read-only; choose another path",
-    errno.ENOENT: "no such file or folder; check the path",
+    errno.ENOENT: "no such file, folder or bucket; check the path",
     errno.ENOTDIR: "a parent of it is a file, not a folder; choose another path",
     errno.EISDIR: "it is a folder, not a file; name a file inside it",
     errno.EEXIST: "it exists already; choose another path or remove it first",

@@ -3,8 +3,7 @@
 import errno
 import os
 import resource
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,20 +47,6 @@ def _unprivileged() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
-
-
-@pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KB."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("mounting a tiny file system needs the superuser")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def test_a_written_file_reads_back_and_replaces_the_old_one(tmp_path: Path) -> None:
@@ -167,7 +152,7 @@ def test_an_unknown_mode_is_refused(tmp_path: Path) -> None:
 def test_reading_what_is_missing_names_it(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as caught:
         read_bytes(tmp_path / "none.json")
-    assert str(caught.value) == f"cannot read {tmp_path / 'none.json'}: no such file or folder; check the path"
+    assert str(caught.value) == f"cannot read {tmp_path / 'none.json'}: no such file, folder or bucket; check the path"
     assert isinstance(caught.value, OSError)
 
 
@@ -262,3 +247,25 @@ def test_a_failed_remote_write_uploads_nothing(bucket: str) -> None:
         file.write(b"half")
         raise KeyboardInterrupt
     assert list_files(bucket) == ["memory:///storage-test/a"]
+
+
+def test_the_cloud_is_written_listed_and_read(new_bucket: Callable[[str], str]) -> None:
+    bucket = new_bucket("storage-files")
+    atomic_write(f"{bucket}/sub/a.txt", "é")
+    atomic_write(f"{bucket}/sub/b.bin", b"x" * 6_000_000)  # more than one request
+    assert read_text(f"{bucket}/sub/a.txt") == "é"
+    assert read_bytes(f"{bucket}/sub/b.bin") == b"x" * 6_000_000
+    assert list_files(f"{bucket}/sub/*.txt") == [f"{bucket}/sub/a.txt"]
+    assert list_files(bucket) == [f"{bucket}/sub/a.txt", f"{bucket}/sub/b.bin"]
+    assert exists(f"{bucket}/sub")
+    assert not exists(f"{bucket}/other")
+
+
+def test_a_missing_object_or_bucket_is_one_line(new_bucket: Callable[[str], str]) -> None:
+    bucket = new_bucket("storage-missing")
+    with pytest.raises(
+        StorageError, match=f"cannot read {bucket}/none: no such file, folder or bucket; check the path"
+    ):
+        read_bytes(f"{bucket}/none")
+    with pytest.raises(StorageError, match="cannot write gs://storage-none/a: no such file, folder or bucket"):
+        atomic_write("gs://storage-none/a", b"")

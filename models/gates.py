@@ -1,0 +1,206 @@
+"""The gates that a version passes before it may become champion: its metrics, its calibration, its golden set."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+from features.errors import AuguryError
+from features.storage import exists, read_bytes
+
+LOWER_IS_BETTER = frozenset({"brier", "ece", "log_loss"})
+"""Metrics of which less is better, by the last part of their name; of all others more is."""
+
+_DATA_CARD = "dataset_card.json"
+
+
+class GateError(AuguryError, ValueError):
+    """Thresholds that make no sense, or a version without the metrics to judge it by."""
+
+
+class GoldenReplay(Protocol):
+    """What replaying a golden set found: how many instances, and how many gave the very same bits."""
+
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def identical(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What one gate said: its name, whether the version passed, and why in one line."""
+
+    name: str
+    passed: bool
+    detail: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns what goes into the history."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What a version must reach. Metrics are named as in the model card, nested names joined by dots.
+
+    Attributes:
+        at_least: metric -> the least it may be.
+        at_most: metric -> the most it may be.
+        max_ece: the most that the expected calibration error may be.
+        ece_metric: name of that error.
+        margins: metric -> how much worse than the champion's, on the same validation data, it may be.
+    """
+
+    at_least: Mapping[str, float] = field(default_factory=lambda: {"auc": 0.55})
+    at_most: Mapping[str, float] = field(default_factory=dict)
+    max_ece: float = 0.02
+    ece_metric: str = "ece"
+    margins: Mapping[str, float] = field(default_factory=lambda: {"auc": 0.005, "log_loss": 0.005})
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_ece <= 1:
+            raise GateError(f"max_ece is {self.max_ece!r}; expected a number from 0 to 1")
+        for name in ("at_least", "at_most", "margins"):
+            for metric, value in getattr(self, name).items():
+                if not math.isfinite(value) or (name == "margins" and value < 0):
+                    wanted = "a finite number, 0 or more" if name == "margins" else "a finite number"
+                    raise GateError(f"{name}: {metric} is {value!r}; expected {wanted}")
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "Thresholds":
+        """Makes thresholds from parsed TOML or JSON.
+
+        Raises:
+            GateError: an unknown key or an impossible value.
+        """
+        known = [f.name for f in fields(cls)]
+        for key in given:
+            if key not in known:
+                raise GateError(f"unknown threshold {key!r}; expected one of {', '.join(known)}")
+        try:
+            return cls(**given)
+        except (TypeError, AttributeError) as e:
+            raise GateError(f"thresholds {dict(given)!r} do not fit ({e}); expected numbers by metric") from e
+
+
+Replay = Callable[[Path], GoldenReplay]
+"""Replays the golden set of a version's folder through the code path that will serve it."""
+
+Rescore = Callable[[Path, Path], Mapping[str, float]]
+"""(champion's folder, candidate's folder) -> the champion's metrics on the candidate's validation data."""
+
+
+@dataclass(frozen=True)
+class Gates:
+    """All gates of a family, ready to judge a candidate.
+
+    Attributes:
+        thresholds: what to reach.
+        replay: the family's own.
+        rescore: how to judge a champion on data that it was not judged on when it was trained. Without it, two versions
+            are comparable only if they carry the same dataset card.
+    """
+
+    thresholds: Thresholds
+    replay: Replay
+    rescore: Rescore | None = None
+
+    def check(self, candidate: Path, champion: Path | None) -> list[GateResult]:
+        """Judges the version in the folder ``candidate``; every gate is tried, so that one run tells all.
+
+        Args:
+            candidate: local, verified folder.
+            champion: the same of the present champion; None if there is none.
+
+        Raises:
+            GateError: the candidate has no readable metrics.
+        """
+        metrics = read_metrics(candidate)
+        limits = self.thresholds
+        results = [_limit(metrics, name, limit, "at least") for name, limit in sorted(limits.at_least.items())]
+        results += [_limit(metrics, name, limit, "at most") for name, limit in sorted(limits.at_most.items())]
+        results += self._against_champion(metrics, candidate, champion)
+        results.append(_limit(metrics, limits.ece_metric, limits.max_ece, "at most", "calibration"))
+        results.append(self._golden(candidate))
+        return results
+
+    def _against_champion(
+        self, metrics: Mapping[str, float], candidate: Path, champion: Path | None
+    ) -> list[GateResult]:
+        if champion is None:
+            return [GateResult("not worse than the champion", True, "there is no champion yet")]
+        data = _data_of(candidate)
+        if data is not None and data == _data_of(champion):
+            theirs = read_metrics(champion)
+        elif self.rescore is not None:
+            theirs = dict(self.rescore(champion, candidate))
+        else:
+            detail = f"the champion was judged on other data ({_DATA_CARD} differs); judge it on this version's too"
+            return [GateResult("not worse than the champion", False, detail)]
+        return [_not_worse(metrics, theirs, name, margin) for name, margin in sorted(self.thresholds.margins.items())]
+
+    def _golden(self, candidate: Path) -> GateResult:
+        try:
+            found = self.replay(candidate)
+        except AuguryError as e:
+            return GateResult("golden set", False, str(e))
+        detail = f"{found.identical} of {found.total} predictions are identical bit for bit"
+        return GateResult("golden set", found.total == found.identical > 0, detail)
+
+
+def read_metrics(folder: Path) -> dict[str, float]:
+    """Returns the numbers under ``metrics`` of a version's ``model_card.json``; nested names are joined by dots.
+
+    Raises:
+        GateError: there are none.
+        StorageError: the card is missing.
+    """
+    path = folder / "model_card.json"
+    try:
+        metrics = json.loads(read_bytes(path))["metrics"]
+        found = dict(_flat(metrics))
+    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise GateError(f'{path} has no "metrics" to judge by ({e!r}); train again') from e
+    if not found:
+        raise GateError(f'{path} has no number under "metrics"; train again')
+    return found
+
+
+def _flat(metrics: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
+    found: list[tuple[str, float]] = []
+    for name, value in metrics.items():
+        if isinstance(value, Mapping):
+            found += _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
+            found.append((f"{prefix}{name}", float(value)))
+    return found
+
+
+def _data_of(folder: Path) -> str | None:
+    path = folder / _DATA_CARD
+    return hashlib.sha256(read_bytes(path)).hexdigest() if exists(path) else None
+
+
+def _limit(metrics: Mapping[str, float], metric: str, limit: float, sense: str, name: str | None = None) -> GateResult:
+    name = name or f"{metric} {sense} {limit:g}"
+    value = metrics.get(metric)
+    if value is None:
+        return GateResult(name, False, f"the model card has no {metric}; it has {', '.join(sorted(metrics))}")
+    passed = value >= limit if sense == "at least" else value <= limit
+    return GateResult(name, passed, f"{metric} is {value:.6g}, expected {sense} {limit:g}")
+
+
+def _not_worse(ours: Mapping[str, float], theirs: Mapping[str, float], metric: str, margin: float) -> GateResult:
+    name = f"{metric} not worse than the champion's"
+    if metric not in ours or metric not in theirs:
+        whose = "this version's" if metric not in ours else "the champion's"
+        return GateResult(name, False, f"{whose} metrics have no {metric}")
+    sign = -1 if metric.rsplit(".", 1)[-1] in LOWER_IS_BETTER else 1
+    passed = sign * (ours[metric] - theirs[metric]) >= -margin
+    detail = f"{metric} is {ours[metric]:.6g}, the champion's {theirs[metric]:.6g}, margin {margin:g}"
+    return GateResult(name, passed, detail)

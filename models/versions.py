@@ -1,0 +1,238 @@
+"""The versions of a registry: published whole or not at all, found, and opened only after every byte was verified."""
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from features.errors import AuguryError
+from features.storage import (
+    StoragePath,
+    atomic_write,
+    exists,
+    explained,
+    is_local,
+    open_filesystem,
+    read_bytes,
+    sync_folder,
+    sync_tree,
+)
+from models.manifest import (
+    DIGEST_LETTERS,
+    MANIFEST_NAME,
+    FileRecord,
+    IntegrityError,
+    Manifest,
+    check_path,
+    copy_hashed,
+    digest_of,
+    verify,
+    walk_files,
+)
+from models.pointer import locked
+
+VERSION_FORM = re.compile(rf"[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{{DIGEST_LETTERS}}}")
+"""Time of publication (UTC) and first letters of the content's digest."""
+
+_CARD = "model_card.json"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+class RegistryError(AuguryError, ValueError):
+    """Something that is not in the registry, or cannot be done to it."""
+
+
+class VersionStore:
+    """Versions of models under one root. It keeps nothing in memory: several processes may use one root at once.
+
+    Args:
+        root: a local folder or a ``gs://`` URL; it need not exist yet.
+        cache: local folder for copies of remote versions; by default the user's cache folder.
+        now_us: the clock, microseconds UTC.
+    """
+
+    def __init__(
+        self,
+        root: StoragePath,
+        cache: StoragePath | None = None,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self._root = os.fspath(root).rstrip("/")
+        self._local = is_local(root)
+        if self._local:
+            self._root = open_filesystem(root)[1].rstrip("/")
+        self._cache = Path(cache) if cache is not None else _default_cache(self._root)
+        self._now_us = now_us
+
+    def store(self, folder: StoragePath, family: str, name: str) -> Manifest:
+        """Copies a finished local folder in as a new version, or finds the version that has the same content.
+
+        Raises:
+            IntegrityError: a link, a hidden file, or a file whose reader could run code; or the version that has the
+                same content was damaged since.
+            RegistryError: no ``model_card.json``, or an impossible family or name.
+            StorageError: the folder cannot be read or the registry not written.
+        """
+        base = self.base(family, name)
+        with self._publishing(base) as staged:
+            files = _stage(Path(folder), staged)
+            digest = digest_of(files)
+            for version in self.versions(family, name):
+                if version.endswith(digest[:DIGEST_LETTERS]):
+                    self.open_version(family, name, version)
+                    return self.manifest(family, name, version)
+            now = self._now_us()
+            moment = datetime.fromtimestamp(now // 1_000_000, UTC)
+            version = f"{moment:%Y%m%dT%H%M%SZ}-{digest[:DIGEST_LETTERS]}"
+            manifest = Manifest(family, name, version, now, files)
+            self._appear(staged, f"{base}/{version}", manifest)
+        return manifest
+
+    def versions(self, family: str, name: str) -> list[str]:
+        """Returns the published versions, oldest first."""
+        fs, base = open_filesystem(self.base(family, name))
+        with explained(base, "read", remote=not self._local):
+            fs.invalidate_cache()
+            found = [
+                os.path.basename(path.rstrip("/")) for path in (fs.ls(base, detail=False) if fs.isdir(base) else ())
+            ]
+            versions = [v for v in sorted(found) if VERSION_FORM.fullmatch(v)]
+            return [v for v in versions if fs.exists(f"{base}/{v}/{MANIFEST_NAME}")]
+
+    def manifest(self, family: str, name: str, version: str) -> Manifest:
+        """Returns what a version consists of, without looking at its files.
+
+        Raises:
+            RegistryError: there is no such version.
+            IntegrityError: its manifest was changed.
+        """
+        base = self.base(family, name)
+        path = f"{base}/{version}/{MANIFEST_NAME}"
+        if not VERSION_FORM.fullmatch(version) or not exists(path):
+            known = self.versions(family, name)
+            raise RegistryError(
+                f"{family}/{name} has no version {version!r} in {self._root}; it has {', '.join(known[-5:]) or 'none'}"
+            )
+        found = Manifest.from_json(read_bytes(path), path)
+        if (found.family, found.name, found.version) != (family, name, version):
+            raise IntegrityError(f"{path} is the manifest of another version; restore it from a copy")
+        return found
+
+    def open_version(self, family: str, name: str, version: str) -> Path:
+        """Returns a local folder that holds exactly what was published, every byte of it just verified.
+
+        Raises:
+            RegistryError: there is no such version.
+            IntegrityError: a file is missing, too many or changed.
+        """
+        manifest = self.manifest(family, name, version)
+        source = f"{self.base(family, name)}/{version}"
+        if self._local:
+            verify(Path(source), manifest)
+            return Path(source)
+        return self._fetch(source, self._cache / family / name / version, manifest)
+
+    def base(self, family: str, name: str) -> str:
+        """Returns where the versions of a model are.
+
+        Raises:
+            RegistryError: an impossible family or name.
+        """
+        for what, value in (("family", family), ("model", name)):
+            if not _NAME.fullmatch(value):
+                raise RegistryError(
+                    f"{value!r} is no name of a {what}; expected up to 64 of a-z, 0-9, _ and -, a letter or digit first"
+                )
+        return f"{self._root}/{family}/{name}"
+
+    @contextmanager
+    def _publishing(self, base: str) -> Iterator[Path]:
+        """Yields an empty folder; in a local registry it is beside the versions, and nobody else publishes."""
+        if not self._local:
+            with tempfile.TemporaryDirectory(prefix="augury-publish-") as folder:
+                yield Path(folder)
+            return
+        with locked(f"{base}/.publish.lock"):
+            for left in Path(base).glob(".staged-*"):  # of a process that was killed: a living one would hold the lock
+                shutil.rmtree(left, ignore_errors=True)
+            with explained(base, "write"):
+                staged = Path(tempfile.mkdtemp(prefix=".staged-", dir=base))
+                staged.chmod(0o755)
+            try:
+                yield staged
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+
+    def _appear(self, staged: Path, target: str, manifest: Manifest) -> None:
+        if self._local:
+            atomic_write(staged / MANIFEST_NAME, manifest.to_json())
+            with explained(target, "write"):
+                sync_tree(staged)
+                os.rename(staged, target)
+                sync_folder(os.path.dirname(target))
+            return
+        fs, path = open_filesystem(target)
+        with explained(target, "write", remote=True):
+            for name in manifest.files:
+                fs.put_file(str(staged / name), f"{path}/{name}")
+            # The manifest makes the version. Another process may have published the same in the same second.
+            with suppress(FileExistsError):
+                fs.pipe_file(f"{path}/{MANIFEST_NAME}", manifest.to_json().encode(), mode="create")
+
+    def _fetch(self, source: str, folder: Path, manifest: Manifest) -> Path:
+        if folder.is_dir():
+            try:
+                verify(folder, manifest)
+                return folder
+            except IntegrityError:
+                shutil.rmtree(folder)
+        fs, path = open_filesystem(source)
+        with explained(folder, "write"):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            staged = Path(tempfile.mkdtemp(prefix=".fetched-", dir=folder.parent))
+        try:
+            with explained(source, "read", remote=True):
+                fs.invalidate_cache()
+                for found in fs.find(path):
+                    name = found[len(path) + 1 :]
+                    check_path(name, source)
+                    (staged / name).parent.mkdir(parents=True, exist_ok=True)
+                    fs.get_file(found, str(staged / name))
+            verify(staged, manifest)
+            with suppress(OSError):  # another process fetched the same version first
+                os.rename(staged, folder)
+            verify(folder, manifest)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        return folder
+
+
+def _stage(folder: Path, staged: Path) -> dict[str, FileRecord]:
+    if not folder.is_dir():
+        raise RegistryError(f"{folder} is no local folder, so it cannot be published; name a trained model's folder")
+    files = {}
+    for name in walk_files(folder):
+        if name == MANIFEST_NAME:
+            continue
+        check_path(name, str(folder))
+        with explained(folder / name, "read"), open(folder / name, "rb") as source:
+            target = staged / name
+            with explained(target, "write", body=True):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with open(target, "xb") as copy:
+                    files[name] = copy_hashed(source, copy)
+                target.chmod(0o444)
+    if _CARD not in files:
+        raise RegistryError(f"{folder} holds no {_CARD}, so it cannot be published; name a trained model's folder")
+    return files
+
+
+def _default_cache(root: str) -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(home) / "augury" / "registry" / hashlib.sha256(root.encode()).hexdigest()[:16]
