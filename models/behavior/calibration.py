@@ -44,7 +44,7 @@ class ScalingOptions:
     decay: float = 0.01
     l2: float = 10.0
     fit_share: float = 0.5
-    standard_errors: float = 1.0
+    standard_errors: float = 1.5
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -129,8 +129,8 @@ def fit_matrix_scaling(
     """Fits matrix scaling on one part of the examples and keeps it if the other part says that it helps.
 
     The parts are drawn at random within every class. The fit is kept where, on the judging part, (1) the log loss is
-    lower by at least ``standard_errors`` standard errors of the paired difference per example, and (2) the ECE (15 bins)
-    is not higher. Log loss leads because the binned ECE of a few hundred examples is mostly noise, and because
+    lower by at least ``standard_errors`` standard errors of the paired difference per example, and (2) the ECE is
+    not higher. Log loss leads because the binned ECE of a few hundred examples is mostly noise, and because
     without a margin chance alone would swap a calibrated model for a slightly worse one half of the time. Where a class
     has fewer than two examples, nothing is fitted.
 
