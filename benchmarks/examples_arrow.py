@@ -40,7 +40,7 @@ def main() -> None:
     adapter = get_adapter("canonical")
     batches = []
     for task in plan_reads([given.events], None):
-        for chunk in read_chunks(task, sorted(columns)):
+        for chunk in read_chunks(task, adapter.columns(tuple(columns))):
             events, _ = clean(adapter.adapt(chunk, task.path).events, CleaningRules())
             batches.append(encode_columns(events, [*spec.required_columns(), *generator.requires]))
     table = pa.Table.from_batches(batches)

@@ -1,5 +1,6 @@
 """What an examples job is asked to do, checked and made concrete before any work begins."""
 
+import tomllib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,8 @@ from features.sessions import SessionRules, Window
 from features.spec import FeatureSpec, HashSpec, SplitSpec
 from features.storage import read_text
 from pipelines.fit_sample import fit_to_sample
-from transforms.sources import ReadTask, estimate_rows, plan_reads
+from pipelines.estimate import estimate_rows
+from transforms.sources import ReadTask, plan_reads
 
 EVENTS_PER_SHARD = 150_000
 """Events a shard should hold: a few tens of MB while it is worked on."""
@@ -113,7 +115,7 @@ def make_recipe(options: ExamplesOptions) -> Recipe:
     """
     tasks = tuple(plan_reads(options.events, options.format))
     adapter = get_adapter(options.adapter)
-    rules = CleaningRules.from_toml(read_text(options.cleaning)) if options.cleaning else CleaningRules()
+    rules = _cleaning_rules(options.cleaning)
     spec = FeatureSpec.from_json(read_text(options.spec)) if options.spec else _spec_of(options)
     generator = load_generator(spec.generator, spec.generator_params)
     window = _window_of(options)
@@ -147,6 +149,15 @@ def _columns(
     if options.link_visitors:
         wanted.add("user_id")
     return tuple(name for name in EVENT_SCHEMA.names if name in wanted)
+
+
+def _cleaning_rules(path: str | None) -> CleaningRules:
+    if path is None:
+        return CleaningRules()
+    try:
+        return CleaningRules.from_dict(tomllib.loads(read_text(path)))
+    except tomllib.TOMLDecodeError as e:
+        raise ExamplesOptionError(f"cleaning {path} is not TOML ({e}); see docs/events.md for the rules") from e
 
 
 def _spec_of(options: ExamplesOptions) -> FeatureSpec:

@@ -63,7 +63,7 @@ def sample_sessions(
     kept: list[pa.Table] = []
     share, events = 1.0, 0
     for task in tasks:
-        for chunk in read_chunks(task, columns):
+        for chunk in read_chunks(task, adapter.columns(tuple(columns))):
             batch, _ = clean(adapter.adapt(chunk, task.path).events, rules)
             kept.append(_visitors_below(pa.Table.from_batches([encode_columns(batch, columns)]), share))
             events += kept[-1].num_rows

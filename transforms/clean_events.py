@@ -1,6 +1,7 @@
 """Drops the events that no visitor made: bots, tests, our own models."""
 
 from collections.abc import Iterator
+from typing import Any, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -18,7 +19,7 @@ class CleanEvents(beam.PTransform):
         super().__init__()
         self._cleaner = _Clean(rules)
 
-    def expand(self, events: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+    def expand(self, events: beam.PCollection) -> Any:
         return events | "DropByRule" >> beam.ParDo(self._cleaner).with_outputs(TALLY, main="events")
 
 
@@ -26,7 +27,9 @@ class _Clean(beam.DoFn):
     def __init__(self, rules: CleaningRules) -> None:
         self._rules = rules
 
-    def process(self, element: pa.RecordBatch) -> Iterator[pa.RecordBatch | beam.pvalue.TaggedOutput]:
+    def process(
+        self, element: pa.RecordBatch
+    ) -> Iterator[pa.RecordBatch | beam.pvalue.TaggedOutput[Literal["tally"], Tally]]:
         kept, dropped = clean(element, self._rules)
         span = pc.min_max(kept.column("timestamp_us")).as_py()
         yield beam.pvalue.TaggedOutput(

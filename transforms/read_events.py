@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from typing import Any, Literal
 
 import apache_beam as beam
 import pyarrow as pa
@@ -34,7 +35,7 @@ class ReadEvents(beam.PTransform):
         self._tasks = tasks
         self._reader = _ReadTask(adapter, tuple(columns), dead_letter)
 
-    def expand(self, pipeline: beam.Pipeline) -> beam.pvalue.DoOutputsTuple:
+    def expand(self, pipeline: beam.Pipeline) -> Any:
         return (
             pipeline
             | "PlanReads" >> beam.Create(list(enumerate(self._tasks)))
@@ -48,13 +49,15 @@ class _ReadTask(beam.DoFn):
         self._columns = columns
         self._dead_letter = dead_letter
 
-    def process(self, element: tuple[int, ReadTask]) -> Iterator[pa.RecordBatch | beam.pvalue.TaggedOutput]:
+    def process(
+        self, element: tuple[int, ReadTask]
+    ) -> Iterator[pa.RecordBatch | beam.pvalue.TaggedOutput[Literal["tally"], Tally]]:
         index, task = element
         rejected: Counter[str] = Counter()
         rows = 0
         with ExitStack() as stack:
             letters: pq.ParquetWriter | None = None
-            for chunk in read_chunks(task, self._columns):
+            for chunk in read_chunks(task, self._adapter.columns(self._columns)):
                 adapted: Adapted = self._adapter.adapt(chunk, task.path)
                 rows += adapted.events.num_rows + adapted.rejected.num_rows
                 if adapted.rejected.num_rows:

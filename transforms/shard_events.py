@@ -23,12 +23,10 @@ class GroupByShard(beam.PTransform):
         self._links = links
 
     def expand(self, events: beam.PCollection) -> beam.PCollection:
-        pieces = (
-            events | "SplitByVisitor" >> beam.ParDo(self._split)
-            if self._links is None
-            else events | "SplitByLinkedVisitor" >> beam.ParDo(self._split, self._links)
-        )
-        return pieces.with_output_types(tuple[int, bytes]) | "GroupByShard" >> beam.GroupByKey()
+        split = beam.ParDo(self._split) if self._links is None else beam.ParDo(self._split, self._links)
+        # the hint gives the key Beam's integer coder, which is deterministic, and the value its bytes coder
+        pieces = events | "SplitByVisitor" >> split.with_output_types(tuple[int, bytes])
+        return pieces | "GroupByKey" >> beam.GroupByKey()
 
 
 class _SplitByVisitor(beam.DoFn):

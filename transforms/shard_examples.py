@@ -91,7 +91,7 @@ def shard_examples(
         labels=labels,
         golden=_golden(sessions, slices, coded, splits, ids, spec, golden),
         sessions=len(sessions),
-        visitors=pc.count_distinct(sessions.events.column(VISITOR)).as_py(),
+        visitors=int(np.count_nonzero(np.diff(sessions.codes(VISITOR)[0], prepend=-1))),
         dropped=dropped,
         excluded={reason: n for reason, n in excluded.items() if n},
     )

@@ -1,0 +1,53 @@
+"""Options of a pipeline from a dataclass."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from pipelines.launch import PipelineOptionError, beam_options, project_error_line
+from pipelines.options import parse_options
+
+
+@dataclass(frozen=True)
+class Options:
+    events: tuple[str, ...] = field(metadata={"help": "what to read"})
+    output: str = field(metadata={"help": "where to write"})
+    shards: int | None = field(default=None, metadata={"help": "how many"})
+    share: float = field(default=0.5, metadata={"help": "of what"})
+    compress: bool = field(default=False, metadata={"help": "smaller files"})
+
+
+def test_fields_are_flags_and_the_rest_is_left_for_beam() -> None:
+    argv = ["--events", "a", "b", "--output", "o", "--shards", "3", "--compress", "--runner=DirectRunner"]
+    assert parse_options(Options, argv) == (Options(("a", "b"), "o", 3, 0.5, True), ["--runner=DirectRunner"])
+    assert parse_options(Options, ["--events", "a", "--output", "o"])[0] == Options(("a",), "o")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--events", "a"], "required: --output"),
+        (["--events", "a", "--output", "o", "--shards", "many"], "--shards: invalid int value: 'many'"),
+        (["--output", "o"], "required: --events"),
+    ],
+)
+def test_a_flag_that_does_not_fit_is_one_line(argv: list[str], message: str) -> None:
+    with pytest.raises(PipelineOptionError, match=message) as caught:
+        parse_options(Options, argv)
+    assert "\n" not in str(caught.value)
+
+
+def test_flags_unknown_to_beam_are_refused() -> None:
+    with pytest.raises(PipelineOptionError, match="unknown option --shard;"):
+        beam_options(["--shard", "3"])
+    assert beam_options(["--runner=DirectRunner"]).get_all_options()["runner"] == "DirectRunner"
+
+
+def test_a_project_error_is_found_in_a_chain_and_in_a_traceback() -> None:
+    inner = PipelineOptionError("shards is 0 [while running 'Step']")
+    outer = RuntimeError("bundle failed")
+    outer.__cause__ = inner
+    assert project_error_line(outer) == "shards is 0"
+    text = "Traceback:\n  File x\npipelines.launch.PipelineOptionError: bad thing; do that [while running 'A/B']\n"
+    assert project_error_line(RuntimeError(text)) == "bad thing; do that"
+    assert project_error_line(RuntimeError("ValueError: nothing of ours")) is None
