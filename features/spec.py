@@ -24,7 +24,16 @@ from features.fields import (
 from features.sessions import SessionRules
 from features.strict import FeatureSpecError, known_keys, number, one_of, texts, whole
 
-__all__ = ["Feature", "FeatureSpec", "FeatureSpecError", "HashSpec", "SplitSpec", "Tensor"]
+__all__ = [
+    "DEFAULT_METADATA",
+    "DEFAULT_STEPS",
+    "Feature",
+    "FeatureSpec",
+    "FeatureSpecError",
+    "HashSpec",
+    "SplitSpec",
+    "Tensor",
+]
 
 VERSION = 1
 """Raised when the same spec would give other numbers than before, so that old artifacts are refused."""
