@@ -7,6 +7,7 @@ import pyarrow as pa
 from features.canonical import CanonicalAdapter
 from features.errors import AuguryError
 from features.events import Adapted
+from features.ga4 import Ga4Adapter
 from features.mapping import MappingAdapter
 from features.mapping_file import load_mapping
 from features.segment import SegmentAdapter
@@ -58,6 +59,8 @@ def get_adapter(name_or_mapping_path: str, now_us: int | None = None) -> Adapter
     """
     if name_or_mapping_path == "segment":
         return SegmentAdapter(now_us)
+    if name_or_mapping_path == "ga4":
+        return Ga4Adapter(now_us)
     if name_or_mapping_path == "canonical":
         return CanonicalAdapter(now_us)
     if name_or_mapping_path.endswith(".toml"):

@@ -58,10 +58,12 @@ class TableRows:
     Attributes:
         columns: name -> one chunk of N values, of any type; ``MALFORMED`` may be among them.
         count: N.
+        identity: what message ids are made of; None for all columns.
     """
 
     columns: dict[str, pa.Array]
     count: int
+    identity: dict[str, pa.Array] | None = None
 
     def sizes(self) -> npt.NDArray[np.int64]:
         total = np.zeros(self.count, np.int64)
@@ -80,8 +82,9 @@ class TableRows:
     def ids(self, rows: npt.NDArray[np.int64]) -> pa.Array:
         index = pa.array(rows)
         lanes = [np.full(len(rows), start, np.uint64) for start in _NULL]
-        for name in sorted(self.columns):
-            hashed = _hash_column(self.columns[name].take(index))
+        columns = self.columns if self.identity is None else self.identity
+        for name in sorted(columns):
+            hashed = _hash_column(columns[name].take(index))
             lanes = [_mix(lane, values, prime) for lane, values, prime in zip(lanes, hashed, _PRIMES, strict=True)]
         return _hex(np.stack(lanes, axis=1))
 
