@@ -1,0 +1,140 @@
+"""What the guides say can be done: every command, link and entry point exists; nothing names one machine."""
+
+import importlib
+import re
+import shlex
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+_BLOCK = re.compile(r"^```(?:console|sh|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_SPAN = re.compile(r"(?<!`)`((?:augury|make) [^`\n]+)`(?!`)")
+_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+# Folders of one machine, not preceded by what makes them part of a URL or of a longer path.
+_MACHINE = re.compile(r"(?<![\w.~/>}\])*-])/(?:work|farm|root|home|Users|tmp)/[\w.-]+")
+_REGISTRIES = re.compile(
+    "|".join([r"pypi\." + "org", "pythonhosted" + r"\.org", r"registry\.npmjs\." + "org", "proxy.gol" + "ang"])
+)
+# Only a word in capitals (PATH, NAME) stands for something else.
+_PLACEHOLDER = re.compile(r"[A-Z_]+|\.\.\.")
+
+
+def _tracked() -> list[Path]:
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("the list of the project's files comes from git")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    return [path for name in listed.decode().split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def _guides() -> list[Path]:
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """Yields the words of every command of ours that a guide shows, in blocks and in running text."""
+    for block in _BLOCK.findall(text):
+        for line in block.replace("\\\n", " ").splitlines():
+            for command in re.split(r"&&|\|\||[|;]", line.strip().removeprefix("$ ")):
+                if re.match(r"(?:\.venv/bin/)?(?:augury|make)(?:\s|$)", command.strip()):
+                    yield shlex.split(command.strip(), comments=True)
+    for span in _SPAN.findall(text):
+        yield shlex.split(span)
+
+
+def _check_make(words: list[str]) -> str | None:
+    targets = re.findall(r"^([a-z%-]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for word in words:
+        benchmark = word.removeprefix("bench-")
+        if "=" in word or word in targets or _PLACEHOLDER.fullmatch(benchmark):
+            continue
+        if benchmark == word or not (ROOT / "benchmarks" / f"{benchmark.replace('-', '_')}.py").is_file():
+            return f"no target {word}"
+    return None
+
+
+def _check_augury(words: list[str]) -> str | None:
+    command = get_command(importlib.import_module("augury.cli").app)
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
+        name, *words = words
+        if _PLACEHOLDER.fullmatch(name):
+            return None
+        if name not in command.commands:
+            return f"no command {name!r} among {', '.join(command.commands)}"
+        command = command.commands[name]
+        if hasattr(command, "load"):
+            command = command.load()
+    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    for word in words:
+        option = word.split("=")[0]
+        if option.startswith("-") and option not in options | {"--help"}:
+            return f"{command.name} has no option {option}"
+    return None
+
+
+@pytest.mark.parametrize("guide", _guides(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_in_a_guide_exists(guide: Path) -> None:
+    wrong = []
+    for program, *words in _commands(guide.read_text()):
+        problem = (_check_make if program == "make" else _check_augury)(words)
+        if problem:
+            wrong.append(f"{program} {' '.join(words)}: {problem}")
+    assert wrong == []
+
+
+def test_commands_are_found_where_guides_show_them() -> None:
+    text = "Run `make test`.\n```console\n$ augury demo \\\n  --events PATH  # yours\nls && make demo\n```\n"
+    assert list(_commands(text)) == [["augury", "demo", "--events", "PATH"], ["make", "demo"], ["make", "test"]]
+    assert _check_make(["demolish"]) == "no target demolish"
+    assert _check_make(["bench-NAME", "UPGRADE=1", "test"]) is None
+
+
+@pytest.mark.parametrize("guide", _guides(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(guide: Path) -> None:
+    links = [link for link in _LINK.findall(guide.read_text()) if not re.match(r"[a-z]+:", link)]
+    assert [link for link in links if not (guide.parent / link).exists()] == []
+
+
+def test_every_entry_point_can_be_loaded() -> None:
+    groups = {"scripts": PROJECT["scripts"], **PROJECT.get("entry-points", {})}
+    assert groups["scripts"] == {"augury": "augury.cli:main"}
+    for points in groups.values():
+        for target in points.values():
+            module, name = target.split(":")
+            assert callable(getattr(importlib.import_module(module), name)), target
+
+
+def test_make_help_lists_every_target() -> None:
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    printed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = re.findall(r"^make (\S+) +\S", printed, re.MULTILINE)
+    phony = re.findall(r"^([a-z%-]+):(?!=)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(target.replace("%", "NAME") for target in phony)
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    assert ["make", "test"] in list(_commands((ROOT / "README.md").read_text()))
+    script = ROOT / ".ci" / "run"
+    assert "exec make test </dev/null" in script.read_text().splitlines()
+    assert script.stat().st_mode & 0o111
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    wrong = []
+    for path in _tracked():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue  # Parquet and the like
+        for number, line in enumerate(text.splitlines(), 1):
+            if found := _MACHINE.search(line) or _REGISTRIES.search(line):
+                wrong.append(f"{path.relative_to(ROOT)}:{number}: {found[0]}")
+    assert wrong == []
