@@ -40,7 +40,7 @@ class Interval(NamedTuple):
 class Bucket(NamedTuple):
     """One bucket of a calibration curve: ``rate`` is what happened, ``low`` to ``high`` its 95 % Wilson interval."""
 
-    count: int
+    examples: int
     positives: int
     predicted: float
     rate: float
@@ -49,13 +49,13 @@ class Bucket(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """One of equally large segments by score. Counts may be fractions, for scores tied across a border.
+    """One of equally large segments by score. Numbers may be fractions, for scores tied across a border.
 
     ``odds`` is positives over negatives (None: no negatives); ``lift`` is ``rate`` over the rate of all examples.
     """
 
     name: str
-    count: float
+    examples: float
     positives: float
     rate: float
     odds: float | None
