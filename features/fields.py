@@ -173,7 +173,7 @@ DEFAULT_METADATA = (
     Feature("visit_count", PowerLaw(step=1, linear_cutoff=5, nonlinear_cutoff=40, nonlinear_bins=5)),
     Feature("event_count", PowerLaw(step=1, linear_cutoff=10, nonlinear_cutoff=40, nonlinear_bins=6)),
     Feature("distinct_pages", PowerLaw(step=1, linear_cutoff=10, nonlinear_cutoff=40, nonlinear_bins=6)),
-    Feature("span", PowerLaw(step=30, linear_cutoff=300, nonlinear_cutoff=30 * DAY_SECONDS, nonlinear_bins=16)),
+    Feature("span", PowerLaw(step=60, linear_cutoff=1800, nonlinear_cutoff=30 * DAY_SECONDS, nonlinear_bins=16)),
 )
 
 
