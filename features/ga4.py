@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 from features.checks import BAD_TIME, Verdicts, settle
 from features.columns import ColumnsError, as_text, find_column, find_optional, one_chunk
 from features.events import Adapted
-from features.ga4_json import read_json_rows
+from features.ga4_json import draw_columns
 from features.ga4_params import Params, products, read_params
 from features.json_text import json_numbers, json_objects, json_pairs, json_strings, merge_objects
-from features.jsonrows import parse_lines
+from features.jsonrows import read_lines
 from features.rows import Rows, TableRows
 from features.times import parse_numbers
 
@@ -99,8 +99,7 @@ class Ga4Adapter:
             ColumnsError: the table lacks a column that every GA4 export has, or has it in another type.
         """
         if not isinstance(rows, pa.Table):
-            parsed, lines, verdicts = parse_lines(rows)
-            columns = read_json_rows(parsed, verdicts)
+            columns, lines, verdicts = read_lines(rows, draw_columns)
             return _adapt(columns, verdicts, lines, source, self.now_us)
         raw = {name: one_chunk(rows, name) for name in rows.column_names}
         for name in _REQUIRED:

@@ -10,7 +10,7 @@ from features.jsonrows import objects, string_column
 
 _NUMBERS = {"int_value": pa.int64(), "float_value": pa.float64(), "double_value": pa.float64()}
 _VALUE = pa.struct([("string_value", pa.string()), *_NUMBERS.items()])
-_PARAMS = pa.list_(pa.struct([("key", pa.string()), ("value", _VALUE)]))
+_NO_NUMBERS = [None] * len(_NUMBERS)
 _ITEM = {
     "item_id": pa.string(),
     "item_name": pa.string(),
@@ -52,7 +52,7 @@ class _Wrong(Exception):
     """A value of another type than the export has."""
 
 
-def read_json_rows(parsed: list[dict[str, Any]], verdicts: Verdicts) -> dict[str, pa.Array]:
+def draw_columns(parsed: list[dict[str, Any]], verdicts: Verdicts) -> dict[str, pa.Array]:
     """Returns the used columns of N parsed rows, nested fields under their path (``device.category``).
 
     A row with a value of another type than the export has is refused, and its value null.
@@ -69,7 +69,7 @@ def read_json_rows(parsed: list[dict[str, Any]], verdicts: Verdicts) -> dict[str
     columns["event_timestamp"] = pa.array(_each(parsed, "event_timestamp", _integer, verdicts, BAD_TIME), pa.int64())
     offsets = _each(parsed, "event_server_timestamp_offset", _integer, verdicts, WRONG_TYPE)
     columns["event_server_timestamp_offset"] = pa.array(offsets, pa.int64())
-    columns["event_params"] = pa.array(_each(parsed, "event_params", _params, verdicts, WRONG_TYPE), _PARAMS)
+    columns["event_params"] = _params(parsed, verdicts)
     columns["items"] = pa.array(_each(parsed, "items", _items, verdicts, WRONG_TYPE), _ITEMS)
     return columns
 
@@ -99,31 +99,36 @@ def _field(parsed: list[dict[str, Any]], path: str, inner: dict[str, list[Any]],
     return [value.get(key) if value else None for value in inner[above]]
 
 
-def _params(given: Any) -> list[dict[str, Any]]:
-    if given.__class__ is not list:
-        raise _Wrong
-    params = []
-    for param in given:
-        if param.__class__ is not dict or param.get("key").__class__ is not str:
-            raise _Wrong
-        value = param.get("value") or {}
-        if value.__class__ is not dict:
-            raise _Wrong
-        text, whole = value.get("string_value"), value.get("int_value")
-        if text is not None and text.__class__ is not str:
-            raise _Wrong
-        params.append(
-            {
-                "key": param["key"],
-                "value": {
-                    "string_value": text,
-                    "int_value": None if whole is None else _integer(whole),
-                    "float_value": _float(value.get("float_value")),
-                    "double_value": _float(value.get("double_value")),
-                },
-            }
-        )
-    return params
+def _params(parsed: list[dict[str, Any]], verdicts: Verdicts) -> pa.Array:
+    """Returns ``event_params`` as a list of structs (N,); flat lists in between, as there are many params."""
+    offsets = [0]
+    keys: list[str] = []
+    texts: list[str | None] = []
+    numbers: dict[str, list[Any]] = {name: [] for name in _NUMBERS}
+    for index, row in enumerate(parsed):
+        begun = len(keys)
+        try:
+            for param in row.get("event_params") or ():
+                key, value = param["key"], param.get("value") or {}
+                text = value.get("string_value")
+                if key.__class__ is not str or text.__class__ not in (str, type(None)):
+                    raise _Wrong
+                given = [value.get(name) for name in _NUMBERS]
+                if given != _NO_NUMBERS:
+                    given = [None if given[0] is None else _integer(given[0]), _float(given[1]), _float(given[2])]
+                keys.append(key)
+                texts.append(text)
+                for column, number in zip(numbers.values(), given, strict=True):
+                    column.append(number)
+        except (_Wrong, TypeError, KeyError, AttributeError):  # the latter three: no list, no key, no object
+            verdicts.reject_row(index, WRONG_TYPE)
+            for column in (keys, texts, *numbers.values()):
+                del column[begun:]
+        offsets.append(len(keys))
+    parts = [pa.array(numbers[name], kind) for name, kind in _NUMBERS.items()]
+    value = pa.StructArray.from_arrays([pa.array(texts, pa.string()), *parts], fields=list(_VALUE))
+    params = pa.StructArray.from_arrays([pa.array(keys, pa.string()), value], names=["key", "value"])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), params)
 
 
 def _items(given: Any) -> list[dict[str, Any]]:

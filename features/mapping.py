@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from features.checks import BAD_TIME, NO_TIME, TOO_LARGE, WRONG_COLUMNS, WRONG_T
 from features.columns import ColumnsError, as_text, find_column, one_chunk, text_column
 from features.events import MAX_EVENT_BYTES, Adapted
 from features.json_text import json_numbers, json_objects, json_strings
-from features.jsonrows import parse_lines
+from features.jsonrows import read_lines
 from features.mapping_file import OTHERWISE, EventMapping, NumberColumn, TimeColumn
 from features.rows import MALFORMED, Rows, TableRows, is_text
 from features.templates import Template
@@ -43,15 +44,10 @@ class MappingAdapter:
 
     def columns(self, wanted: tuple[str, ...]) -> tuple[str, ...] | None:
         """Returns None, for all, unless message ids are mapped: otherwise they are made of all that a row says."""
-        fields = dict(self.mapping.texts)
-        if "message_id" not in fields:
+        if "message_id" not in dict(self.mapping.texts):
             return None
-        used = [column for template in fields.values() for column in template.columns]
-        used += [place.column for _, place in self.mapping.times]
-        for _, keys in self.mapping.objects:
-            for _, value in keys:
-                used += [value.column] if isinstance(value, NumberColumn) else value.columns
-        return tuple(dict.fromkeys([*used, *(path.split(".")[0] for path in used)]))
+        paths = self._paths()
+        return tuple(dict.fromkeys([*paths, *(path.split(".")[0] for path in paths)]))
 
     def adapt(self, rows: pa.Array | pa.Table, source: str) -> Adapted:
         """Adapts lines or a table (N rows); see ``features.adapters.Adapter``.
@@ -65,8 +61,17 @@ class MappingAdapter:
             _reject_malformed(raw.get(MALFORMED), verdicts)
             return self._map(lambda path, use: find_column(raw, path, use, source), verdicts,
                              TableRows(raw, rows.num_rows), source)  # fmt: skip
-        parsed, lines, verdicts = parse_lines(rows)
-        return self._map(lambda path, _: _json_column(parsed, path, verdicts), verdicts, lines, source)
+        columns, lines, verdicts = read_lines(rows, partial(_draw, self._paths()))
+        return self._map(lambda path, _: columns[path], verdicts, lines, source)
+
+    def _paths(self) -> tuple[str, ...]:
+        """Returns the columns and fields that the mapping names."""
+        used = [column for _, template in self.mapping.texts for column in template.columns]
+        used += [place.column for _, place in self.mapping.times]
+        for _, keys in self.mapping.objects:
+            for _, value in keys:
+                used += [value.column] if isinstance(value, NumberColumn) else value.columns
+        return tuple(dict.fromkeys(used))
 
     def _map(self, get: _Get, verdicts: Verdicts, rows: Rows, source: str) -> Adapted:
         count = len(verdicts.codes)
@@ -156,6 +161,10 @@ def _is_absent(given: pa.Array) -> Any:
     if is_text(given.type):
         absent = pc.or_kleene(absent, pc.equal(pc.binary_length(given), 0))
     return np.asarray(pc.fill_null(absent, True).to_numpy(False), np.bool_)
+
+
+def _draw(paths: tuple[str, ...], parsed: list[dict[str, Any]], verdicts: Verdicts) -> dict[str, pa.Array]:
+    return {path: _json_column(parsed, path, verdicts) for path in paths}
 
 
 def _json_column(parsed: list[dict[str, Any]], path: str, verdicts: Verdicts) -> pa.Array:

@@ -4,6 +4,7 @@ https://segment.com/docs/connections/spec/common/ gives the fields, and
 https://segment.com/docs/connections/spec/common/#timestamps how a visitor's clock is corrected.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 
 from features.checks import BAD_TIME, Verdicts, settle
 from features.events import Adapted
-from features.jsonrows import RowsError, object_column, objects, parse_lines, string_column
+from features.jsonrows import RowsError, object_column, objects, read_lines, string_column
 from features.times import parse_mixed
 
 _NO_OBJECT: dict[str, Any] = {}
@@ -43,29 +44,32 @@ class SegmentAdapter:
             raise RowsError(
                 f"{source} holds columns, but adapter 'segment' reads JSON lines; give a mapping file for it"
             )
-        parsed, lines, verdicts = parse_lines(rows)
-
-        def strings(key: str) -> pa.Array:
-            return string_column([row.get(key) for row in parsed], verdicts)
-
-        contexts = objects([row.get("context") for row in parsed], verdicts)
-        filled = [context or _NO_OBJECT for context in contexts]
-        properties = objects([row.get("properties") or row.get("traits") for row in parsed], verdicts)
-        types = strings("type")
-        columns = {
-            "message_id": strings("messageId"),
-            "anonymous_id": strings("anonymousId"),
-            "user_id": strings("userId"),
-            "type": types,
-            "event": _only_tracks(types, strings("event")),
-            "user_agent": string_column([context.get("userAgent") for context in filled], verdicts),
-            "properties": object_column(properties, verdicts),
-            "context": object_column(contexts, verdicts),
-            "source": string_column(_inner(filled, "library", "name"), verdicts),
-        }
-        columns.update(_pages(types, filled, properties, verdicts))
-        columns.update(_times(parsed, verdicts))
+        columns, lines, verdicts = read_lines(rows, _draw)
+        types = columns["type"]
+        columns["event"] = pc.if_else(pc.equal(types, "track"), columns["event"], pa.scalar(None, pa.string()))
         return settle(columns, verdicts, lines, source, self.now_us)
+
+
+def _draw(parsed: list[dict[str, Any]], verdicts: Verdicts) -> dict[str, pa.Array]:
+    def strings(key: str) -> pa.Array:
+        return string_column([row.get(key) for row in parsed], verdicts)
+
+    contexts = objects([row.get("context") for row in parsed], verdicts)
+    filled = [context or _NO_OBJECT for context in contexts]
+    properties = objects([row.get("properties") or row.get("traits") for row in parsed], verdicts)
+    return {
+        "message_id": strings("messageId"),
+        "anonymous_id": strings("anonymousId"),
+        "user_id": strings("userId"),
+        "type": strings("type"),
+        "event": strings("event"),
+        "user_agent": string_column([context.get("userAgent") for context in filled], verdicts),
+        "properties": object_column(properties, verdicts),
+        "context": object_column(contexts, verdicts),
+        "source": string_column(_inner(filled, "library", "name"), verdicts),
+        **_pages(parsed, filled, properties, verdicts),
+        **_times(parsed, verdicts),
+    }
 
 
 def _inner(contexts: list[dict[str, Any]], outer: str, key: str) -> list[Any]:
@@ -74,26 +78,26 @@ def _inner(contexts: list[dict[str, Any]], outer: str, key: str) -> list[Any]:
     return [value.get(key) if value.__class__ is dict else None for value in found]
 
 
-def _only_tracks(types: pa.Array, names: pa.Array) -> pa.Array:
-    """Returns the event names of ``track`` calls; other calls are named after their type."""
-    return pc.if_else(pc.equal(types, "track"), names, pa.scalar(None, pa.string()))
-
-
-def _pages(types: pa.Array, contexts: list[dict[str, Any]], properties: Any, verdicts: Verdicts) -> dict[str, pa.Array]:
+def _pages(
+    parsed: list[dict[str, Any]],
+    contexts: list[dict[str, Any]],
+    properties: Sequence[dict[str, Any] | None],
+    verdicts: Verdicts,
+) -> dict[str, pa.Array]:
     """Returns url and referrer: of the page looked at, so a ``page`` call's own properties come first.
 
     A ``track`` call's ``properties.url`` is left alone: there it is the address of the product, not of the page.
     """
-    columns = {}
-    pages = pc.equal(types, "page").to_pylist()
-    for column, key in (("url", "url"), ("referrer", "referrer")):
-        found = _inner(contexts, "page", key)
-        own = [
-            (given.get(key) or other) if page and given else other
-            for page, given, other in zip(pages, properties, found, strict=True)
-        ]
-        columns[column] = string_column(own, verdicts)
-    return columns
+    own = [
+        given if given and row.get("type") == "page" else _NO_OBJECT
+        for row, given in zip(parsed, properties, strict=True)
+    ]
+    return {
+        key: string_column(
+            [given.get(key) or found for given, found in zip(own, _inner(contexts, "page", key), strict=True)], verdicts
+        )
+        for key in ("url", "referrer")
+    }
 
 
 def _times(parsed: list[dict[str, Any]], verdicts: Verdicts) -> dict[str, pa.Array]:

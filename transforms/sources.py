@@ -190,8 +190,15 @@ def _read_parquet(task: ReadTask, columns: Sequence[str] | None) -> Iterator[pa.
     with _open(task.path) as file, pq.ParquetFile(file) as parquet:
         chosen = None if columns is None else [name for name in columns if name in parquet.schema_arrow.names]
         groups = list(range(task.start, parquet.metadata.num_row_groups if task.stop is None else task.stop))
-        for batch in parquet.iter_batches(CHUNK_ROWS, row_groups=groups, columns=chosen):
+        for batch in parquet.iter_batches(_batch_rows(parquet.metadata, groups), row_groups=groups, columns=chosen):
             yield pa.Table.from_batches([batch])
+
+
+def _batch_rows(metadata: pq.FileMetaData, groups: list[int]) -> int:
+    """Returns the rows to read at once: fewer where rows are large."""
+    read = [metadata.row_group(group) for group in groups]
+    each = sum(group.total_byte_size for group in read) // max(sum(group.num_rows for group in read), 1)
+    return int(min(CHUNK_ROWS, max(4 * CHUNK_BYTES // max(each, 1), 1024)))
 
 
 @contextmanager
