@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from features.errors import AuguryError
 from features.storage import exists, read_bytes
 
-LOWER_IS_BETTER = frozenset({"brier", "ece", "log_loss"})
+LOWER_IS_BETTER = frozenset({"brier", "ece", "ece_equal_mass", "log_loss"})
 """Metrics of which less is better, by the last part of their name; of all others more is."""
 
 _DATA_CARD = "dataset_card.json"
