@@ -1,4 +1,4 @@
-"""Will this visitor be among the most valuable? Asked at the end of every visit, over the revenue of what follows."""
+"""High value: the revenue of what follows a visit, against a quantile of all such revenues."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,9 +21,10 @@ _MOST = 10**11 * _UNITS
 
 @dataclass(frozen=True)
 class HighValue(ExampleGenerator):
-    """One slice a visit, of all that the visitor did up to its end; label 1 where later revenue exceeds the threshold.
+    """Will this visitor's later revenue be among the highest? Asked at the end of every visit.
 
-    The threshold is a quantile of that revenue over the visits of a sample: ``fit`` finds it and returns a generator
+    One slice a visit, of all that the visitor did up to its end; label 1 where later revenue exceeds the threshold. The
+    threshold is a quantile of that revenue over the visits of a sample: ``fit`` finds it and returns a generator
     that has it. Where most visitors never buy, the quantile is 0 and any revenue at all is high. A visit whose horizon
     ends after the data does is censored.
 

@@ -24,8 +24,9 @@ from features.slices import CENSORED, Slices
 AUC_LIMIT = 0.8
 """Length or position alone must not rank the labels this well."""
 
-SIGHT_LIMIT = 0.9
-"""Nor must the sight of one event or URL."""
+SIGHT_LIMIT = 0.97
+"""Nor must the sight of one event or URL. An honest sign may come near (in one real shop, seeing "Product Added" tells
+purchases with an AUC of 0.905); the outcome itself, or its thank-you page, comes to 1."""
 
 _CHUNK = 4096
 

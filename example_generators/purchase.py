@@ -1,4 +1,4 @@
-"""Will this visit end in a purchase? Sliced as in the paper: at the order, or where the session ends."""
+"""Purchases, sliced as in the paper: at the order, or where the session ends."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ from features.slices import Slice, Slices
 
 @dataclass(frozen=True)
 class Purchase(ExampleGenerator):
-    """Label 1 up to each order, 0 over what follows the last one to the end of the session.
+    """Will this visit end in a purchase? Asked at the order, or where the session ends.
+
+    Label 1 up to each order, 0 over what follows the last one to the end of the session.
 
     Attributes:
         event: the name of the order event (Segment's e-commerce specification); never visible inside an instance.

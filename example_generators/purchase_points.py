@@ -1,4 +1,4 @@
-"""Will this visitor buy soon? Asked at prediction points, which are chosen without looking ahead."""
+"""Purchases, asked for at prediction points, which are chosen without looking ahead."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -20,8 +20,9 @@ _SECOND_US = 1_000_000
 
 @dataclass(frozen=True)
 class PurchasePoints(ExampleGenerator):
-    """Label 1 where an order follows the point within the horizon. The instance is all of the session up to the point.
+    """Will this visitor buy soon? Asked after page views, at synthetic events or at random.
 
+    Label 1 where an order follows the point within the horizon. The instance is all of the session up to the point.
     Unlike ``purchase``, nothing about an instance (its length, its place) knows how the visit goes on, and past orders
     stay visible, as they are to the service. A point whose horizon ends after the data does is censored, whatever is
     known of it already: to keep only its early orders would raise the label rate near the end of the data.

@@ -1,4 +1,4 @@
-"""Will this visitor come back within N days? Asked at the end of every visit."""
+"""Return visits: what follows a visit within some days."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from features.slices import CENSORED, Slice, Slices
 
 @dataclass(frozen=True)
 class ReturnVisit(ExampleGenerator):
-    """One slice a visit, of all that the visitor did up to its end; label 1 where the next visit begins in time.
+    """Will this visitor come back within N days? Asked at the end of every visit.
 
-    A visit whose N days end after the data does is censored, whether or not the visitor has come back already: to keep
+    One slice a visit, of all that the visitor did up to its end; label 1 where the next visit begins in time. A visit whose N days end after the data does is censored, whether or not the visitor has come back already: to keep
     only those that have would raise the label rate near the end of the data.
 
     Attributes:

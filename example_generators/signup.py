@@ -1,4 +1,4 @@
-"""Will this visitor sign up? Sliced at the sign-up, or where the session ends."""
+"""Sign-ups, sliced at the sign-up, or where the session ends."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,9 @@ from features.slices import Slice, Slices
 
 @dataclass(frozen=True)
 class Signup(ExampleGenerator):
-    """One slice a session: up to the first sign-up (1), or to the session's end (0). Members are no candidates.
+    """Will this visitor sign up? Asked at the sign-up, or where the session ends.
+
+    One slice a session: up to the first sign-up (1), or to the session's end (0). Members are no candidates.
 
     Attributes:
         event: the name of the sign-up event; never visible inside an instance.

@@ -78,7 +78,7 @@ def test_a_visible_outcome_is_caught_by_name(shop):
     assert [(finding.check, finding.value) for finding in found] == [("sight", 1.0), ("sight", 1.0)]
     assert found[0].message == (
         "event 'Order Completed' is visible in 100.0% of the instances of one label and 0.0% of the others "
-        "(AUC 1.000, limit 0.9): hide it, or end the slices before it"
+        "(AUC 1.000, limit 0.97): hide it, or end the slices before it"
     )
     assert found[1].message.startswith("url 'https://shop.example/order-completed' is visible in")
 

@@ -1,0 +1,29 @@
+"""Jobs that get a process of their own: TensorFlow and torch must not meet, nor anything else meet either."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+
+def run_module(module: str, argv: Sequence[str]) -> int:
+    """Runs ``python -m module`` to its end, on this terminal, and returns its exit code.
+
+    Ctrl-C and SIGTERM are passed on, once each, and the child decides how to stop; a child that a signal killed has
+    exit code 128 plus the signal, as a shell would say.
+    """
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
+    child = subprocess.Popen([sys.executable, "-m", module, *argv], env=environment, process_group=0)
+
+    def pass_on(number: int, _: FrameType | None) -> None:
+        child.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return code if code >= 0 else 128 - code
