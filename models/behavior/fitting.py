@@ -175,12 +175,16 @@ def epoch_batches(
     return [batches[index] for index in random.permutation(len(batches))]
 
 
+def softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Returns probabilities, float64 (N, C), of logits (N, C)."""
+    exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
 def cross_entropy(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> float:
     """Returns the mean of -log p(label), in nats, without class weights."""
-    scores = logits.astype(np.float64)
-    scores -= scores.max(axis=1, keepdims=True)
-    log_sums = np.log(np.exp(scores).sum(axis=1))
-    return float(np.mean(log_sums - scores[np.arange(len(labels)), labels]))
+    chances = softmax(logits)[np.arange(len(labels)), labels]
+    return float(np.mean(-np.log(np.maximum(chances, np.finfo(np.float64).tiny))))
 
 
 def _tensors(packed: Packed) -> dict[str, tf.Tensor]:

@@ -70,7 +70,7 @@ class BehaviorNetwork(keras.Model):
         mask = tf.sequence_mask(batch["lengths"])  # (B, T)
         events = self.drop_events(events, training=training)
         sequence = self.encode(events, mask)  # (B, 3 U)
-        metadata = self.metadata(self.numbers(batch["numbers"]) + self.sum_categories(batch["categories"]))  # (B, U)
+        metadata = self.metadata(self.describe(batch))  # (B, U)
         merged = self.merge(tf.concat([sequence, metadata], axis=1))  # (B, U)
         return self.head(self.drop_merged(merged, training=training))  # (B, C)
 
@@ -85,9 +85,12 @@ class BehaviorNetwork(keras.Model):
             events += tf.reduce_sum(features, axis=1)
         return events
 
-    def sum_categories(self, categories: tf.Tensor) -> tf.Tensor:
-        """Returns the sum of the rows of each instance's categories, float32 (B, U): one-hots times a matrix."""
-        return tf.reduce_sum(tf.gather(self.category_table, categories + self.category_offsets[:-1]), axis=1)
+    def describe(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Returns one-hots and numbers of each instance times a matrix, float32 (B, U)."""
+        rows = tf.gather(self.category_table, batch["categories"] + self.category_offsets[:-1])  # (B, M, U)
+        described = tf.reduce_sum(rows, axis=1)
+        # oneDNN aborts the process on a matrix without columns, so there is none to multiply with.
+        return described + self.numbers(batch["numbers"]) if self.layout.numbers else described
 
     def encode(self, events: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         """Returns the last output, the mean and the maximum of the encoder's real outputs, float32 (B, 3 U)."""

@@ -19,23 +19,20 @@ class OptionError(AuguryError, ValueError):
     """An unknown option or an impossible value."""
 
 
+def option(default: Any, meaning: str) -> Any:
+    """Returns a dataclass field with its default and the text that ``--help`` shows."""
+    return dataclasses.field(default=default, metadata={"help": meaning})
+
+
 @dataclass(frozen=True)
 class NetworkOptions:
-    """The shape of the network and its regularisation.
+    """The shape of the network and its regularisation."""
 
-    Attributes:
-        encoder: "gru", or "cnn" for 1-D convolutions.
-        embedding_units: width of an embedded event.
-        units: width of the sequence encoder and of the fully connected layers.
-        dropout: share of activations dropped in training, 0 <= dropout < 1.
-        l2: weight of the sum of squared weights in the loss.
-    """
-
-    encoder: str = "gru"
-    embedding_units: int = 32
-    units: int = 64
-    dropout: float = 0.2
-    l2: float = 1e-6
+    encoder: str = option("gru", "sequence encoder: gru, or cnn for 1-D convolutions")
+    embedding_units: int = option(32, "width of an embedded event")
+    units: int = option(64, "width of the sequence encoder and of the fully connected layers")
+    dropout: float = option(0.2, "share of activations dropped in training")
+    l2: float = option(1e-6, "weight of the sum of squared weights in the loss")
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
@@ -48,32 +45,22 @@ class NetworkOptions:
 
 @dataclass(frozen=True)
 class TrainOptions(NetworkOptions):
-    """What to train on, where to write, and how to train.
+    """What to train on, where to write, and how to train."""
 
-    Attributes:
-        examples: folder of an examples pipeline's output (local, or any fsspec URL).
-        output: folder of the artifact; it must not exist yet.
-        work_dir: folder of checkpoints and TensorBoard logs; None means ``<output>.work``.
-        learning_rate: Adam's first step size; divided by 3 after each epoch without improvement.
-        batch_size: examples per step.
-        max_epochs: most passes over the training examples.
-        patience: epochs without a better validation loss before training stops.
-        class_weight: "auto" (from the label rate), "none", or one positive number per class, comma-separated; with
-            two classes one number alone is the weight of class 1.
-        seed: decides initial weights, order of examples and dropout.
-        resume: go on from the checkpoint in ``work_dir``, where there is one.
-    """
-
-    examples: str = ""
-    output: str = ""
-    work_dir: str | None = None
-    learning_rate: float = 2e-3
-    batch_size: int = 256
-    max_epochs: int = 30
-    patience: int = 3
-    class_weight: str = "auto"
-    seed: int = 0
-    resume: bool = False
+    examples: str = option("", "folder that the examples pipeline wrote (local or gs://)")
+    output: str = option("", "folder of the artifact; it must not exist yet")
+    work_dir: str | None = option(None, "folder of checkpoints and TensorBoard logs; <output>.work if not given")
+    learning_rate: float = option(2e-3, "Adam's first step size; a third after each epoch without improvement")
+    batch_size: int = option(256, "examples per step")
+    max_epochs: int = option(30, "most passes over the training examples")
+    patience: int = option(3, "epochs without a better validation loss before training stops")
+    class_weight: str = option(
+        "auto",
+        "auto (from the label rate), none, or one positive number per class such as 1,5; with two classes one number "
+        "alone is the weight of class 1",
+    )
+    seed: int = option(0, "decides initial weights, order of examples and dropout")
+    resume: bool = option(False, "go on from the checkpoint in the work folder, where there is one")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -134,6 +121,26 @@ class TrainOptions(NetworkOptions):
             if name not in known:
                 raise OptionError(f"unknown option {name!r}; expected one of {', '.join(sorted(known))}")
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class TuneOptions(TrainOptions):
+    """What to search with: a training's options, of which units, dropout and l2 are for the search to set.
+
+    ``output`` is the folder of the study; an earlier study in it is gone on with.
+    """
+
+    trials: int = option(20, "trials in all, those of earlier runs included")
+    max_epochs: int = option(15, "most passes over the training examples in a trial")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check("trials", self.trials, 1, 100_000, int)
+
+    def for_trial(self, found: Mapping[str, Any]) -> TrainOptions:
+        """Returns the options of a training with the values that a trial proposes."""
+        kept = {field.name: getattr(self, field.name) for field in dataclasses.fields(TrainOptions)}
+        return TrainOptions(**{**kept, **found})
 
 
 def _check(name: str, value: Any, low: float, high: float, kind: type) -> None:

@@ -21,9 +21,9 @@ from models.behavior.baselines import TreesOptions, base_rate, train_boosted_tre
 from models.behavior.calibration import MatrixScaling, fit_matrix_scaling
 from models.behavior.checkpoint import Checkpoint, identity_of
 from models.behavior.dataset import DatasetError, Examples, ExamplesFolder
-from models.behavior.evaluation import evaluate
+from models.behavior.evaluation import MODEL, evaluate
 from models.behavior.export import export
-from models.behavior.fitting import FitState, Fitter, Labelled, Progress, TrainingError
+from models.behavior.fitting import FitState, Fitter, Labelled, Progress, TrainingError, softmax
 from models.behavior.layout import Layout, Packed, pack
 from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
@@ -70,12 +70,19 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         checkpoint.restore(fitter)
     fit(fitter, checkpoint, options.work_folder, progress)
     scaling = fit_matrix_scaling(fitter.predict(packed["validation"]), examples["validation"].labels)
-    probabilities = {"model": scaling.apply(fitter.predict(packed["test"]))}
+    logits = fitter.predict(packed["test"])
     progress("compare", 0, 1, "boosted trees")
-    probabilities |= baselines(examples, layout.classes, options.seed)
+    probabilities = {MODEL: scaling.apply(logits), **baselines(examples, layout.classes, options.seed)}
     progress("compare", 1, 1, "")
     test = examples["test"]
-    evaluation = evaluate(test.labels, probabilities, test.stats)
+    evaluation = evaluate(
+        test.labels,
+        probabilities,
+        test.stats,
+        uncalibrated=softmax(logits),
+        calibration=scaling,
+        history=fitter.state.history,
+    )
 
     with write_folder_atomic(options.output) as staged:
         export(fitter.network, scaling.weight, scaling.bias, folder.spec.fingerprint, staged)

@@ -1,0 +1,103 @@
+"""What the commands of this package share: flags from an options dataclass, a progress bar, one-line errors."""
+
+import argparse
+import dataclasses
+import os
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from features.errors import AuguryError
+from models.behavior.options import OptionError
+
+Options = TypeVar("Options")
+
+INTERRUPTED = 130
+
+
+def parse_options(kind: type[Options], argv: Sequence[str], prog: str, description: str) -> Options:
+    """Makes options of ``argv``: a field ``batch_size`` is the flag ``--batch-size``; unknown flags are refused.
+
+    Raises:
+        OptionError: an unknown flag or an impossible value.
+    """
+    parser = _Parser(prog=prog, description=description, allow_abbrev=False)
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        hint = hints[field.name]
+        if isinstance(hint, types.UnionType):
+            hint = next(part for part in typing.get_args(hint) if part is not type(None))
+        names = dict.fromkeys((f"--{field.name.replace('_', '-')}", f"--{field.name}"))
+        shown = "" if field.default in ("", None, False) else f" (default {field.default})"
+        how: dict[str, Any] = {"action": "store_true"} if hint is bool else {"type": hint, "metavar": hint.__name__}
+        parser.add_argument(
+            *names, dest=field.name, default=argparse.SUPPRESS, help=field.metadata["help"] + shown, **how
+        )
+    return kind(**vars(parser.parse_args(list(argv))))
+
+
+def run_command(work: Callable[[Sequence[str]], None], argv: Sequence[str] | None, on_interrupt: str) -> int:
+    """Runs a command; returns its exit code: 1 with one line for an expected error, 130 for Ctrl-C."""
+    try:
+        work(sys.argv[1:] if argv is None else argv)
+    except AuguryError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"interrupted: {on_interrupt}", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+@contextmanager
+def progress_bar(console: Console | None = None) -> Iterator[Callable[[str, int, int, str], None]]:
+    """Yields a callback (stage, done, total, note) that draws a bar for each stage and prints a line per epoch."""
+    console = console or Console(stderr=True)
+    columns = [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    ]
+    columns.append(TextColumn("{task.fields[note]}"))
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, done: int, total: int, note: str) -> None:
+            if stage == "epoch":
+                bars.console.print(f"epoch {done}: {note}")
+                return
+            if stage not in tasks or (done <= 1 and bars.tasks[tasks[stage]].finished):
+                if stage in tasks:
+                    bars.remove_task(tasks[stage])
+                tasks[stage] = bars.add_task(stage, total=total, note=note)
+            bars.update(tasks[stage], completed=done, total=total, note=note)
+
+        yield show
+
+
+@contextmanager
+def native_silence() -> Iterator[None]:
+    """Sends what native libraries print on stderr while they load to nowhere; Python's own errors still get through."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> typing.NoReturn:
+        raise OptionError(f"{message}; see --help")
