@@ -17,8 +17,9 @@ from features.slices import CENSORED, Slice, Slices
 class ReturnVisit(ExampleGenerator):
     """Will this visitor come back within N days? Asked at the end of every visit.
 
-    One slice a visit, of all that the visitor did up to its end; label 1 where the next visit begins in time. A visit whose N days end after the data does is censored, whether or not the visitor has come back already: to keep
-    only those that have would raise the label rate near the end of the data.
+    One slice a visit, of all that the visitor did up to its end; label 1 where the next visit begins in time. A visit
+    whose N days end after the data does is censored, whether or not the visitor has come back already: to keep only
+    those that have would raise the label rate near the end of the data.
 
     Attributes:
         days: within how many days of the visit's last event the next visit must begin.

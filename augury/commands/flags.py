@@ -141,6 +141,7 @@ def documented(kind: type) -> dict[str, str]:
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         _, _, text = (inspect.getdoc(base) or "").partition("Attributes:\n")
-        entries = re.findall(r"^ {4}(\w+): (.*?)(?=^ {4}\w+: |^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+        section = re.split(r"^\S", text, maxsplit=1, flags=re.MULTILINE)[0]
+        entries = re.findall(r"^ {4}(\w+): (.*?)(?=^ {4}\w+: |\Z)", section, re.MULTILINE | re.DOTALL)
         found |= {name: " ".join(about.replace("``", "`").split()) for name, about in entries}
     return found

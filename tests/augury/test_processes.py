@@ -1,0 +1,53 @@
+"""Jobs in a process of their own: exit codes and signals."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from augury.processes import run_module
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    def write(source):
+        (tmp_path / "the_job.py").write_text(source)
+        monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")
+
+    return write
+
+
+def test_the_exit_code_is_the_jobs(job):
+    job("import sys; sys.exit(int(sys.argv[1]))")
+    assert run_module("the_job", ["0"]) == 0
+    assert run_module("the_job", ["7"]) == 7
+
+
+def test_a_killed_job_has_the_code_a_shell_would_give(job):
+    job("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert run_module("the_job", []) == 137
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_the_job_once_and_it_decides(job, number):
+    job(
+        "import signal, sys\n"
+        "got = []\n"
+        "for number in (signal.SIGINT, signal.SIGTERM):\n"
+        "    signal.signal(number, lambda number, _: got.append(number))\n"
+        "print('ready', flush=True)\n"
+        "signal.pause()\n"
+        "print(len(got), flush=True)\n"
+        "sys.exit(130)\n"
+    )
+    code = "import sys; from augury.processes import run_module; sys.exit(run_module('the_job', []))"
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout.readline() == "ready\n"
+    parent.send_signal(number)
+    assert parent.stdout.read() == "1\n"
+    assert parent.wait(30) == 130
+    parent.stdout.close()
