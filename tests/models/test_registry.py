@@ -221,3 +221,28 @@ def test_a_publisher_that_is_killed_leaves_nothing_visible(
     version = registry.publish(model, *MODEL)
     assert registry.versions(*MODEL) == [version]
     assert [name for name in os.listdir(base) if name.startswith(".staged-")] == []
+
+
+_PUBLISHER = """
+import sys
+from models.registry import Registry
+print("ready", flush=True)
+sys.stdin.readline()
+print(Registry(sys.argv[1]).publish(sys.argv[2], "behavior", "purchase"))
+"""
+
+
+def test_processes_that_publish_the_same_get_one_version(
+    tmp_path: Path, registry: Registry, write_model: Write, start: Callable[..., "subprocess.Popen[str]"]
+) -> None:
+    model = write_model(tmp_path / "model")
+    children = [start(_PUBLISHER, str(tmp_path / "registry"), str(model)) for _ in range(3)]
+    assert [child.stdout and child.stdout.readline() for child in children] == ["ready\n"] * 3
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    printed = {child.communicate()[0].strip() for child in children}
+    assert printed == set(registry.versions(*MODEL))
+    assert len(printed) == 1
+    assert [line["action"] for line in registry.history(*MODEL)] == ["publish"]
