@@ -35,14 +35,16 @@ def main() -> None:
 def _figures(scratch: Path, rounds: int) -> list[Figure]:
     tiny, small, large = (_simulation(scratch, events) for events in (1_000, 1_000_000, 10_000_000))
     start = _median([_run(BEAM, tiny, scratch / "start") for _ in range(rounds)])
-    beam, arrow, generator, rowwise = [], [], [], []
+    beam, arrow, generator, rowwise, cached = [], [], [], [], []
     for number in range(rounds):  # the sides in turn, so that a slow spell of the machine meets them all
         beam.append(_run(BEAM, small, scratch / "beam"))
         arrow.append(_run(ARROW, small, scratch / "arrow"))
         generator.append(_run(BEAM, small, scratch / "generator", "--per-session"))
         if number == 0:  # one run is enough beside a factor of this size
             rowwise.append(_run(ROWWISE, small, scratch / "rowwise"))
+            cached.append(_run(ROWWISE, small, scratch / "cached", "--cached"))
     examples = require_equal(scratch / "beam", scratch / "rowwise")
+    require_equal(scratch / "beam", scratch / "cached")
     require_equal(scratch / "beam", scratch / "arrow")
     require_equal(scratch / "beam", scratch / "generator")
     large_beam, large_arrow = [], []
@@ -62,6 +64,12 @@ def _figures(scratch: Path, rounds: int) -> list[Figure]:
             _median(rowwise) / one,
             "ratio",
             ">= 12",
+        ),
+        Figure(
+            "examples_vs_rowwise_cached",
+            f"the same, where the row-at-a-time side remembers every string it has coded ({_median(cached):.1f} s)",
+            _median(cached) / one,
+            "ratio",
         ),
         Figure(
             "examples_vs_arrow_1m",

@@ -1,8 +1,8 @@
 """One side of the comparison: the same examples by a straight pyarrow and NumPy script, without Beam.
 
-What a careful engineer would write for one machine that holds the data: read Parquet, clean, one big table, sessions, slices,
-coding, one TFRecord file a split. It calls the project's pure functions and nothing of Beam, so the ratio against
-the pipeline is what Beam and the shuffle cost.
+What a careful engineer would write for one machine that holds the data: read Parquet, clean, one big table, sessions,
+slices, coding, one TFRecord file a split. It calls the project's pure functions and nothing of Beam, so the ratio
+against the pipeline is what Beam and the shuffle cost.
 """
 
 import argparse

@@ -66,7 +66,8 @@ class Sessions:
     @cached_property
     def time_us(self) -> npt.NDArray[np.int64]:
         """int64 (E,) event times."""
-        return self._column("timestamp_us").to_numpy()
+        time_us: npt.NDArray[np.int64] = self._column("timestamp_us").to_numpy()
+        return time_us
 
     @cached_property
     def session_of(self) -> npt.NDArray[np.int64]:
@@ -88,7 +89,7 @@ class Sessions:
         return cached[column]
 
     def mask(self, **equals: str) -> npt.NDArray[np.bool_]:
-        """Returns bool (E,): events whose columns all equal the given values, e.g. ``mask(event="Order Completed")``."""
+        """Returns bool (E,): events whose columns all equal what is given, e.g. ``mask(event="Order Completed")``."""
         found = np.ones(self.events.num_rows, np.bool_)
         for column, value in equals.items():
             codes, distinct = self.codes(column)
@@ -97,7 +98,7 @@ class Sessions:
         return found
 
     def positions(self, **equals: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Returns the rows where ``mask(**equals)`` holds, int64 (P,), and int64 (S + 1,) offsets of sessions in them."""
+        """Returns the P rows where ``mask(**equals)`` holds, int64, and int64 (S + 1,) offsets of sessions in them."""
         key = tuple(sorted(equals.items()))
         cached: dict[object, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = self._caches.setdefault("where", {})
         if key not in cached:
@@ -254,7 +255,7 @@ def _take(events: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
 
 
 def _first_messages(events: pa.Table) -> tuple[npt.NDArray[np.int64], int, int]:
-    """Returns the rows that are the first with their visitor and message id, and the counts of the two kinds of copy."""
+    """Returns the rows that are the first of their visitor and message id, and the numbers of both kinds of copy."""
     rows = np.arange(events.num_rows)
     codes = events.column("message_id").combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     if not len(codes) or codes[-1] == len(codes) - 1:  # codes follow first appearance: as many codes as rows, no copy

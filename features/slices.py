@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from features.errors import AuguryError
 
-
 CENSORED = -1
 """The label of a slice whose answer lies past the end of the data: left out of the examples and counted, never a 0."""
 

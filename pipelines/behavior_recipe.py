@@ -16,8 +16,8 @@ from features.events import EVENT_SCHEMA
 from features.sessions import SessionRules, Window
 from features.spec import FeatureSpec, HashSpec, SplitSpec
 from features.storage import read_text
-from pipelines.fit_sample import fit_to_sample
 from pipelines.estimate import estimate_rows
+from pipelines.fit_sample import fit_to_sample
 from transforms.sources import ReadTask, plan_reads
 
 EVENTS_PER_SHARD = 150_000

@@ -83,5 +83,6 @@ def _without_step(message: str) -> str:
     return re.sub(r"( \[while running .*\])+$", "", message.strip())
 
 
-def _descendants(kind: type) -> set[type]:
-    return {kind}.union(*(_descendants(child) for child in kind.__subclasses__()))
+def _descendants(kind: type[AuguryError]) -> set[type[AuguryError]]:
+    children: list[type[AuguryError]] = kind.__subclasses__()
+    return {kind}.union(*(_descendants(child) for child in children))

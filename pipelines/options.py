@@ -4,13 +4,13 @@ import argparse
 import types
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
-from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pipelines.launch import PipelineOptionError
 
 
 class _Dataclass(Protocol):
-    __dataclass_fields__: dict[str, Field[Any]]
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
 
 Options = TypeVar("Options", bound=_Dataclass)

@@ -1,4 +1,4 @@
-"""Ends an examples pipeline: checks the shares of bad rows and of labels, writes the card, puts the data set in place."""
+"""Ends an examples pipeline: checks the share of bad rows, writes the card, puts the data set in place."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -18,7 +18,6 @@ from transforms.schema import dataset_schema
 from transforms.staging import Staging
 from transforms.tally import Tally, by_reason, merge
 from transforms.write_examples import ShardReport
-
 
 CARD = "dataset_card.json"
 """The file that makes a folder a data set; written last."""
