@@ -156,7 +156,7 @@ def fit_matrix_scaling(
     ece_before, ece_fitted = ece(y[judge], bare), ece(y[judge], fitted)
     kept = bool(fall.mean() > margin and ece_fitted <= ece_before)
     reason = (
-        f"{'kept' if kept else 'not kept'}: on {len(judge)} examples that the fit did not see, log loss went from "
+        f"{'kept' if kept else 'not kept'}: on {len(judge):,} examples that the fit did not see, log loss went from "
         f"{loss_before.mean():.5f} to {loss_fitted.mean():.5f} (a fall above {margin:.5f} was needed) and ECE from "
         f"{ece_before:.4f} to {ece_fitted:.4f} (no rise was allowed)"
     )

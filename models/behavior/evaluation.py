@@ -144,6 +144,8 @@ def _curves(positive: Bools, scores: Floats, edges: Floats) -> dict[str, Any]:
         "segments": [segment._asdict() for segment in metrics.segments(positive, scores)],
         "top_20_share": metrics.share_of_positives(positive, scores, _TOP_SHARE),
         "top_10_rate": metrics.positive_rate(positive, scores, _TOP_RATE),
+        "auc": metrics.roc_auc(positive, scores),
+        "mean_prediction": float(scores.mean()),
     }
 
 

@@ -176,9 +176,14 @@ def roc_points(positive: Bools, scores: Floats, most: int = 200) -> tuple[Floats
 
 
 def pr_points(positive: Bools, scores: Floats, most: int = 200) -> tuple[Floats, Floats]:
-    """Returns at most ``most`` points (recall, precision), by rising recall."""
+    """Returns at most ``most`` points (recall, precision), by rising recall.
+
+    The curve starts at recall 0 with the precision of the highest score, in place of scikit-learn's (0, 1), which no
+    threshold attains and which would make a constant prediction look precise.
+    """
     precision, recall, _ = sk.precision_recall_curve(positive, scores)
-    precision, recall = precision[::-1], recall[::-1]
+    precision, recall = precision[::-1].copy(), recall[::-1]
+    precision[0] = precision[1]
     keep = _spread(recall, most)
     return recall[keep], precision[keep]
 

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 _INK, _FAINT, _GRID = "#010203", "#010204", "#010205"
 _SERIES = ("#010211", "#010212", "#010213", "#010214", "#010215")
@@ -92,6 +92,8 @@ def calibration(after: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str
             color=_SERIES[colour],
         )
     counts.set_yscale("log")
+    counts.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    counts.yaxis.set_minor_formatter(NullFormatter())
     counts.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     counts.grid(visible=False, axis="x")
     axes.set(xlim=(0, top), ylim=(0, top))
@@ -107,7 +109,7 @@ def calibration(after: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str
 @mpl.rc_context(_STYLE)
 def distribution(found: Mapping[str, Any], names: tuple[str, str], label: str) -> str:
     """Draws how the predictions of the negatives and of the positives are spread."""
-    figure, axes = _figure()
+    figure, axes = _figure(4.9)
     edges = np.array(found["distribution"]["edges"])
     for which, name, colour in zip(("negatives", "positives"), names, (3, 0), strict=True):
         heights = found["distribution"][which]
@@ -169,8 +171,8 @@ def learning(history: Sequence[Mapping[str, float]], label: str) -> str:
     return _svg(figure, label)
 
 
-def _figure() -> tuple[Figure, Any]:
-    figure = Figure(figsize=(5.4, 3.9), layout="constrained")
+def _figure(height: float = 3.9) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(5.4, height), layout="constrained")
     return figure, figure.subplots()
 
 

@@ -122,7 +122,8 @@ def _verdicts(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield (
         level,
         f"Of one positive and one negative example, the model ranks the positive one higher in "
-        f"{_percent(found['auc'])} of cases (95 % sure: {_percent(found['auc_low'])} to {_percent(found['auc_high'])}; guessing gets 50 %).",
+        f"{_percent(found['auc'])} of cases "
+        f"(95 % sure: {_percent(found['auc_low'])} to {_percent(found['auc_high'])}; guessing gets 50 %).",
     )
     for name, gap in evaluation["differences"].items():
         if name == "base_rate":
