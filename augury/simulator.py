@@ -40,7 +40,7 @@ TRUTH_SCHEMA = pa.schema(
 """One row for each instance of the ``purchase`` generator: whose, the time of its last visible event (int64
 microseconds UTC), the true probability of a purchase, and what happened."""
 
-_PARQUET_MALFORMED = ("no_visitor_id", "absurd_time", "too_large", "wrong_type")
+_PARQUET_MALFORMED = ("no_visitor_id", "absurd_time", "too_large", "unknown_type", "wrong_type")
 _SUMMARY = "simulation.json"
 
 
@@ -107,7 +107,7 @@ class Simulation:
         counts: what it holds, by name: rows, events, visitors, orders, instances, positives and every kind of trouble.
         window: first and last time of a real event, int64 microseconds UTC (the last exclusive).
         truth_auc: area under the ROC curve of the true probabilities over all instances: no model can do better, but
-            for luck.
+            for luck. None where all or none bought.
     """
 
     folder: Path
@@ -116,7 +116,7 @@ class Simulation:
     truth: Path
     counts: Mapping[str, int]
     window: tuple[int, int]
-    truth_auc: float
+    truth_auc: float | None
 
 
 def simulate(options: SimulationOptions, progress: Callable[[int, int], None] | None = None) -> Simulation:

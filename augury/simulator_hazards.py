@@ -10,10 +10,10 @@ The log-odds of p add up (names as in the code):
 
 - ``DEVICE``, and ``MEDIUM`` of the last campaign that brought the visitor since the purchase;
 - ``BASKET`` of the number of items in the cart, ``VISIT`` for each further visit (a pause over ``VISIT_GAP_SECONDS``);
-- ``TASTE`` of the category of the item last seen, ``LAST`` of the kind of the last event;
+- ``LAST`` of the kind of the last event;
 - three exponentially weighted sums over the events, which forget by ``MEMORY`` an event: interest (``INTEREST`` of
   each kind), order (``STEP`` of each pair of kinds that follow one another: a search that leads to a product, an item
-  put into the cart and taken out again) and attention (``READING`` of the page left times its standardised log dwell).
+  put into the cart and taken out again) and attention (``READING`` times the standardised log dwell on the page left).
 """
 
 from dataclasses import dataclass, fields
@@ -24,7 +24,6 @@ import numpy.typing as npt
 from augury.simulator_world import (
     ADD,
     CART,
-    CATEGORIES,
     CATEGORY,
     CHECKOUT,
     HELP,
@@ -59,31 +58,23 @@ def _by_kind(**values: float) -> Floats:
     return out
 
 
-BIAS = -4.1
+BIAS = -4.65
 DEVICE = np.array([0.25, -0.45, 0.0])
 MEDIUM = np.array([0.0, 0.6, 0.2, -0.5])
-BASKET = np.array([0.0, 0.9, 1.3, 1.5])
+BASKET = np.array([0.0, 1.5, 2.0, 2.2])
 VISIT = 0.4
 MAX_VISITS = 4
-TASTE = np.linspace(-0.4, 0.4, len(CATEGORIES))
-LAST = _by_kind(home=-0.6, category=-0.3, search=-0.2, cart=0.5, checkout=1.0, help=-0.2, remove=-0.4, signup=0.3)
-INTEREST = _by_kind(home=-0.15, search=0.1, product=0.2, add=0.35, remove=-0.6, cart=0.25, checkout=0.5, help=0.05)
-READING = _by_kind(category=0.1, product=0.5, cart=-0.3, checkout=-0.5)
+LAST = _by_kind(home=-0.6, category=-0.3, search=-0.3, cart=0.6, checkout=1.6, help=-0.3, remove=-0.4)
+INTEREST = _by_kind(home=-0.3, category=-0.1, product=0.3, add=0.5, remove=-0.5, cart=0.2, checkout=0.5)
+READING = 0.35
 READING_CENTRE = np.log(25.0)
 READING_SCALE = 1.0
 READING_LIMIT = 1.5
 
 STEP = np.zeros((KINDS, KINDS))
-STEP[SEARCH, PRODUCT] = 0.7
-STEP[PRODUCT, PRODUCT] = -0.2
-STEP[PRODUCT, ADD] = 0.2
+STEP[SEARCH, PRODUCT] = 0.9
 STEP[ADD, REMOVE] = -0.8
-STEP[REMOVE, PRODUCT] = 0.5
-STEP[CART, CHECKOUT] = 0.5
-STEP[HELP, CHECKOUT] = 0.6
-STEP[CHECKOUT, HELP] = -0.6
-STEP[PRODUCT, HELP] = 0.4
-STEP[CATEGORY, HOME] = -0.4
+STEP[CHECKOUT, HELP] = -0.8
 
 STOP_BIAS = -2.45
 STOP = _by_kind(home=0.35, search=-0.3, product=-0.1, add=-0.5, remove=0.3, cart=0.2, checkout=1.3, help=0.2)
@@ -101,7 +92,6 @@ class Runs:
         basket: items in the cart.
         last: kind of the last event, 0 before the first.
         medium: index of the medium of the last campaign.
-        taste: index of the category of the item last seen, -1 before the first.
         interest, order, attention: the exponentially weighted sums.
     """
 
@@ -110,7 +100,6 @@ class Runs:
     basket: Ints
     last: Ints
     medium: Ints
-    taste: Ints
     interest: Floats
     order: Floats
     attention: Floats
@@ -120,7 +109,7 @@ class Runs:
         """Returns the state of ``size`` visitors before any event."""
         zeros = np.zeros(size, np.int64)
         return cls(
-            zeros, zeros.copy(), zeros.copy(), zeros.copy(), zeros.copy(), zeros - 1,
+            zeros, zeros.copy(), zeros.copy(), zeros.copy(), zeros.copy(),
             np.zeros(size), np.zeros(size), np.zeros(size),
         )  # fmt: skip
 
@@ -131,17 +120,15 @@ class Runs:
     def forget(self, rows: npt.NDArray[np.bool_]) -> None:
         """Sets the visitors at ``rows`` back to before any event, as a purchase does."""
         for field in fields(self):  # new arrays: the events written so far may share the old ones
-            start = -1 if field.name == "taste" else 0
-            setattr(self, field.name, np.where(rows, start, getattr(self, field.name)))
+            setattr(self, field.name, np.where(rows, 0, getattr(self, field.name)))
 
-    def see(self, kind: Ints, pause_seconds: Floats, medium: Ints, category: Ints) -> None:
+    def see(self, kind: Ints, pause_seconds: Floats, medium: Ints) -> None:
         """Takes in one event of every visitor.
 
         Args:
             kind: int64 (N,) what happened.
             pause_seconds: float64 (N,) time since the event before; not looked at where this event is the first.
             medium: int64 (N,) index of the medium in the URL's campaign tags, 0 where it has none.
-            category: int64 (N,) of the item seen, -1 where the event shows none.
         """
         first = self.events == 0
         away = pause_seconds > VISIT_GAP_SECONDS
@@ -149,19 +136,17 @@ class Runs:
         read = np.clip((read - READING_CENTRE) / READING_SCALE, -READING_LIMIT, READING_LIMIT)
         self.interest = MEMORY * self.interest + INTEREST[kind]
         self.order = MEMORY * self.order + np.where(first, 0.0, STEP[self.last, kind])
-        self.attention = MEMORY * self.attention + READING[self.last] * read
+        self.attention = MEMORY * self.attention + READING * read
         self.visits = np.minimum(self.visits + (first | away), MAX_VISITS)
         self.basket = self.basket + (kind == ADD) - (kind == REMOVE)
         self.medium = np.where(medium > 0, medium, self.medium)
-        self.taste = np.where(category >= 0, category, self.taste)
         self.last = kind
         self.events = self.events + 1
 
     def buy_probability(self, device: Ints) -> Floats:
         """Returns float64 (N,): h_buy / (h_buy + h_leave), after at least one event."""
-        taste = np.where(self.taste >= 0, TASTE[self.taste], 0.0)
-        odds = BIAS + DEVICE[device] + MEDIUM[self.medium] + BASKET[np.minimum(self.basket, 3)] + taste
-        odds += VISIT * (self.visits - 1) + LAST[self.last] + self.interest + self.order + self.attention
+        odds = BIAS + DEVICE[device] + MEDIUM[self.medium] + BASKET[np.minimum(self.basket, 3)]
+        odds = odds + VISIT * (self.visits - 1) + LAST[self.last] + self.interest + self.order + self.attention
         return 1.0 / (1.0 + np.exp(-odds))
 
     def stop_probability(self) -> Floats:

@@ -12,7 +12,7 @@ from augury import simulator_world as world
 from augury.simulator_rows import (
     OVERSIZED,
     TEST_CONTEXT,
-    WRONG_TYPE,
+    UNKNOWN_TYPE,
     Bytes,
     ShopText,
     fixed_width,
@@ -105,6 +105,8 @@ def _damaged(line: bytes, kind: str) -> bytes:
         row["timestamp"] = "1970-01-02T00:00:00.000Z"
     elif kind == "too_large":
         row["properties"] = orjson.loads(OVERSIZED)
+    elif kind == "unknown_type":
+        row["type"] = UNKNOWN_TYPE
     else:
-        row["type"] = WRONG_TYPE
+        row["anonymousId"] = [row["anonymousId"]]
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)

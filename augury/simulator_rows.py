@@ -21,7 +21,8 @@ ABSURD_TIME_US = 86_400_000_000
 """The second of January 1970: a device whose clock was never set."""
 
 TEST_CONTEXT = '{"test":true}'
-WRONG_TYPE = "click"
+UNKNOWN_TYPE = "click"
+NO_OBJECT = "[]"
 OVERSIZED = '{"note":"' + "x" * MAX_EVENT_BYTES + '"}'
 
 
@@ -132,37 +133,38 @@ def user_ids(rows: Rows, first_visitor: int) -> tuple[Ints, list[str]]:
 def canonical_table(text: ShopText, rows: Rows, first_visitor: int) -> pa.Table:
     """Returns the rows in ``EVENT_SCHEMA``, strings dictionary-encoded but for ``message_id``.
 
-    Malformed rows are malformed as far as the schema allows: an empty visitor id, an absurd time, a wrong type, or
-    properties over the limit of an event.
+    Malformed rows are malformed as far as the schema allows: an empty visitor id, an absurd time, an unknown type,
+    properties that are no object or over the limit of an event.
     """
     steps = rows.steps
     damage = {name: np.flatnonzero(rows.damage == i) for i, name in enumerate(MALFORMED)}
     codes, own = text.property_codes(rows, first_visitor)
     properties = [*text.properties, *own]
     codes[damage["too_large"]] = len(properties)
+    codes[damage["wrong_type"]] = len(properties) + 1
     names = [*_strings(format_ids(rows.visitors)), ""]
     whose = steps.visitor.copy()
     whose[damage["no_visitor_id"]] = len(rows.visitors)
     known, users = user_ids(rows, first_visitor)
     known[damage["no_visitor_id"]] = -1
     kinds = steps.kind.copy()
-    kinds[damage["wrong_type"]] = len(world.EVENT_TYPES)
+    kinds[damage["unknown_type"]] = len(world.EVENT_TYPES)
     time_us = steps.time_ms * 1000
     time_us[damage["absurd_time"]] = ABSURD_TIME_US
     columns = {
         "message_id": fixed_width(format_ids(rows.message)),
         "anonymous_id": _coded(whose, names),
         "user_id": _coded(known, users),
-        "type": _coded(kinds, [*world.EVENT_TYPES, WRONG_TYPE]),
+        "type": _coded(kinds, [*world.EVENT_TYPES, UNKNOWN_TYPE]),
         "event": _coded(steps.kind, list(world.EVENT_NAMES)),
         "timestamp_us": pa.array(time_us),
         "received_at_us": pa.array(rows.received_ms * 1000),
         "url": _coded(text.url_codes(rows), text.urls),
         "referrer": _coded(text.referrer_codes(rows), text.urls),
         "user_agent": _coded(rows.agent, list(world.USER_AGENTS)),
-        "properties": _coded(codes, [*properties, OVERSIZED]),
+        "properties": _coded(codes, [*properties, OVERSIZED, NO_OBJECT]),
         "context": _coded(np.where(rows.test, 0, -1), [TEST_CONTEXT]),
-        "source": _coded(np.zeros(len(rows), np.int64), ["simulation"]),
+        "source": _coded(np.zeros(len(rows), np.int64), ["analytics.js"]),
     }
     schema = pa.schema([pa.field(f.name, columns[f.name].type, f.nullable) for f in EVENT_SCHEMA])
     return pa.table([columns[f.name] for f in EVENT_SCHEMA], schema=schema)

@@ -15,7 +15,7 @@ from augury import simulator_world as world
 from augury.simulator_visitors import Ints, Steps, Walk, concatenate
 from augury.simulator_world import CATEGORY, HELP, HOME, PRODUCT, SEARCH
 
-MALFORMED: Final = ("not_json", "no_visitor_id", "bad_time", "absurd_time", "too_large", "wrong_type")
+MALFORMED: Final = ("not_json", "no_visitor_id", "bad_time", "absurd_time", "too_large", "unknown_type", "wrong_type")
 """Ways for a row not to be an event, named as the adapters name the reason for rejecting it."""
 
 BOT_EVENTS: Final = (60, 300)

@@ -192,7 +192,7 @@ class _Crowd:
         wander = rng.random(size)
         moved = (kind == CATEGORY) & (wander < 0.3) | (kind == SEARCH) & (wander < 0.4)
         self.category = np.where(moved, rng.integers(0, len(world.CATEGORIES), size), self.category)
-        again = (kind == PRODUCT) & (wander < 0.15) & (runs.taste == self.category)
+        again = (kind == PRODUCT) & (wander < 0.15) & (self.item // world.ITEMS_PER_CATEGORY == self.category)
         self.item = np.where((kind == PRODUCT) & ~again, self._draw_item(rng, self.category), self.item)
         search = self.category * 16 + rng.integers(0, 16, size)
 
@@ -213,14 +213,9 @@ class _Crowd:
         self.known = np.where(kind == SIGNUP, 1, self.known)
 
         medium = _MEDIUM_OF[self.campaign]
-        seen = np.where((kind == PRODUCT) | (kind == ADD), self.category_of_item(), -1)
-        runs.see(kind, self.pause_seconds, medium, seen)
+        runs.see(kind, self.pause_seconds, medium)
         item = np.where((kind == PRODUCT) | (kind == ADD) | (kind == REMOVE), self.item, -1)
         return self._steps(kind, page, self.campaign, item, np.full(size, np.nan))
-
-    def category_of_item(self) -> Ints:
-        """Returns the category of the item each visitor looked at last."""
-        return self.item // world.ITEMS_PER_CATEGORY
 
     def order(self, rng: np.random.Generator, rows: npt.NDArray[np.bool_]) -> Steps:
         """The visitors at ``rows`` buy; their state is fresh afterwards."""

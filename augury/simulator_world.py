@@ -141,7 +141,7 @@ AGENT_DEVICES: Final = np.repeat([DESKTOP, MOBILE, TABLET], [len(_DESKTOPS), len
 
 DEVICE_AGENTS: Final = np.array([(AGENT_DEVICES == device).sum() for device in range(3)])
 FIRST_AGENT: Final = np.concatenate([[0], np.cumsum(DEVICE_AGENTS)])
-"""Agents ``FIRST_AGENT[d]`` to ``FIRST_AGENT[d + 1] - 1`` belong to device d; those from ``FIRST_AGENT[3]`` are bots."""
+"""Agents ``FIRST_AGENT[d]`` to ``FIRST_AGENT[d + 1] - 1`` belong to device d; from ``FIRST_AGENT[3]`` on: bots."""
 
 
 @dataclass(frozen=True)
