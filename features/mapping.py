@@ -20,7 +20,7 @@ from features.rows import MALFORMED, Rows, TableRows, is_text
 from features.templates import Template
 from features.times import parse_numbers, parse_text
 
-_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*$"
+_NUMBER = r"^\s*-?\d+(\.\d+)?([eE][+-]?\d{1,2})?\s*$"
 _Get = Callable[[str, str], pa.Array]
 """Gives the column of a name or path; the second argument says what it is used for."""
 

@@ -17,6 +17,8 @@ _SCALES = ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (math.inf, 1e-3))
 
 _ISO = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$"
 _ZONE = r"(Z|z|\s?UTC|[+-]\d{2}(:?\d{2})?)$"
+_WHOLE = r"^-?(\d{1,18}|[1-8]\d{18})$"
+_NUMERIC = r"^-?\d{1,19}(\.\d{1,18})?([eE][+-]?\d{1,2})?$"
 _MAX_US = 2**62
 
 
@@ -98,19 +100,20 @@ def parse_text(texts: pa.Array, unit: str) -> pa.Array:
     if unit == "iso" or time_us.null_count == texts.null_count:
         return time_us
     trimmed = pc.utf8_trim_whitespace(texts)
-    whole = pc.match_substring_regex(trimmed, r"^[+-]?\d{1,18}$")
-    if unit != "auto" and pc.all(whole).as_py():
-        return _exact(pc.cast(trimmed, pa.int64()), unit)
-    numeric = pc.match_substring_regex(trimmed, r"^[+-]?\d{1,19}(\.\d{0,18})?([eE][+-]?\d{1,2})?$")
-    numbers = pc.cast(pc.if_else(numeric, trimmed, pa.scalar(None, pa.string())), pa.float64())
-    return pc.coalesce(time_us, parse_numbers(numbers, unit))
+    if unit != "auto":
+        whole = pc.if_else(pc.match_substring_regex(trimmed, _WHOLE), trimmed, pa.scalar(None, pa.string()))
+        time_us = _exact(pc.cast(whole, pa.int64()), unit)
+        if time_us.null_count == texts.null_count:
+            return time_us
+    numeric = pc.if_else(pc.match_substring_regex(trimmed, _NUMERIC), trimmed, pa.scalar(None, pa.string()))
+    return pc.coalesce(time_us, parse_numbers(pc.cast(numeric, pa.float64()), unit))
 
 
 def _exact(values: pa.Array, unit: str) -> pa.Array:
     """Returns integers times their unit, without the rounding of floats; null where int64 would overflow."""
     whole = pc.cast(values, pa.int64(), safe=False)
-    if pa.types.is_uint64(values.type):
-        whole = pc.if_else(pc.less(values, _MAX_US), whole, pa.scalar(None, pa.int64()))
+    if pa.types.is_uint64(values.type):  # what does not fit has wrapped around
+        whole = pc.if_else(pc.less(whole, 0), pa.scalar(None, pa.int64()), whole)
     if unit == "ns":
         return pc.divide(whole, 1000)
     factor = int(UNITS[unit])
