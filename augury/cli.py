@@ -90,8 +90,7 @@ class _Commands(TyperGroup):
             _say(str(error))
             raise typer.Exit(1) from error
         except KeyboardInterrupt:
-            _say("interrupted; nothing half-written was left", label="")
-            raise typer.Exit(INTERRUPTED) from None
+            raise _interrupted() from None
         except ModuleNotFoundError as error:
             extra = _EXTRAS.get((error.name or "").partition(".")[0])
             if extra is None:
@@ -107,6 +106,24 @@ class _Commands(TyperGroup):
             where = f" ({error.filename})" if error.filename else ""
             _say(f"{error.strerror}{where}; free some space, mend the permissions, or write somewhere else")
             raise typer.Exit(1) from error
+        except RuntimeError as error:
+            if not _hides_interrupt(error):
+                raise
+            raise _interrupted() from None
+
+
+def _interrupted() -> typer.Exit:
+    _say("interrupted; nothing half-written was left", label="")
+    return typer.Exit(INTERRUPTED)
+
+
+def _hides_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is what a runner made an error of its own of, as Beam does of whatever stops a worker."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 app = typer.Typer(

@@ -146,6 +146,16 @@ def test_a_missing_extra_is_named(run, broken):
     )
 
 
+def test_ctrl_c_that_a_runner_wrapped_is_still_ctrl_c(run, broken):
+    error = RuntimeError("KeyboardInterrupt [while running 'ReadEvents']")
+    error.__cause__ = KeyboardInterrupt()
+    broken(error)
+    done = run("broken")
+    assert (done.exit_code, done.stderr) == (130, "interrupted; nothing half-written was left\n")
+    broken(RuntimeError("something else"))
+    assert isinstance(run("broken").exception, RuntimeError)
+
+
 def test_a_defect_keeps_its_traceback(run, broken):
     broken(ZeroDivisionError("division by zero"))
     done = run("broken")
