@@ -3,16 +3,12 @@
 import argparse
 from dataclasses import dataclass, replace
 
-import apache_beam as beam
-
 from example_generators.base import ExampleGenerator
 from example_generators.purchase import Purchase
 from features.sessions import Sessions
 from features.slices import Slices
-from pipelines.behavior_examples import build, make_examples
 from pipelines.behavior_recipe import ExamplesOptions, make_recipe
-from pipelines.launch import beam_options, choose_runner, run_to_end
-from transforms.staging import Staging
+from pipelines.quick_start import import_beam
 
 
 @dataclass(frozen=True)
@@ -32,6 +28,13 @@ def main() -> None:
     parser.add_argument("--per-session", action="store_true")
     given = parser.parse_args()
     options = ExamplesOptions(events=(given.events,), output=given.output, adapter="canonical")
+    import_beam([*options.events, options.output])  # as the command does
+    import apache_beam as beam
+
+    from pipelines.behavior_examples import build, make_examples
+    from pipelines.launch import beam_options, choose_runner, run_to_end
+    from transforms.staging import Staging
+
     if not given.per_session:
         make_examples(options)
         return

@@ -11,6 +11,7 @@ from augury.commands import screen
 from augury.commands.flags import takes
 from augury.commands.parameters import Params, generator_params
 from pipelines.behavior_recipe import ExamplesOptions
+from pipelines.quick_start import import_beam
 
 
 @takes(ExamplesOptions, arguments=("events",), leave_out=("generator_params",))
@@ -37,10 +38,12 @@ def examples(
     if param:
         text = orjson.dumps(generator_params(param)).decode()
         options = dataclasses.replace(options, generator_params=text)
-    from pipelines.behavior_examples import make_examples
-
+    beam_flags = [flag for flags in beam or () for flag in shlex.split(flags)]
     with screen.spinner("making examples"):
-        card = make_examples(options, [flag for flags in beam or () for flag in shlex.split(flags)])
+        import_beam([*options.events, options.output, options.dead_letter_folder], beam_flags)
+        from pipelines.behavior_examples import make_examples
+
+        card = make_examples(options, beam_flags)
     show_card(card)
     screen.line(f"next: augury train behavior --examples {options.output} --output model")
 

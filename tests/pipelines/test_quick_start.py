@@ -1,0 +1,31 @@
+"""Beam imported without what a local job never uses."""
+
+import subprocess
+import sys
+
+CODE = """
+import sys
+from pipelines.quick_start import import_beam
+import_beam([{path!r}], {flags!r})
+quick = "apache_beam" in sys.modules
+import apache_beam
+print(quick, "pandas" in sys.modules, "google.cloud.storage" in sys.modules)
+import pandas, google.cloud.storage
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+with apache_beam.Pipeline(runner=FnApiRunner()) as pipeline:
+    pipeline | apache_beam.Create([1]) | apache_beam.Map(print)
+"""
+
+
+def run(path: str, flags: list[str]) -> list[str]:
+    code = CODE.format(path=path, flags=flags)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split("\n")
+
+
+def test_a_local_job_goes_without_the_cloud_and_can_still_import_it_later() -> None:
+    assert run("events/*.jsonl", [])[:2] == ["True False False", "1"]
+
+
+def test_a_job_elsewhere_gets_all_of_beam() -> None:
+    assert run("gs://bucket/events", [])[:2] == ["False True True", "1"]
+    assert run("events", ["--runner=DataflowRunner"])[0] == "False True True"
