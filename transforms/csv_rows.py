@@ -55,6 +55,8 @@ def csv_tables(chunks: Iterable[list[bytes]], path: str) -> Iterator[pa.Table]:
 
 
 def _header(line: bytes, path: str) -> tuple[list[str], str]:
+    if len(line) > MAX_EVENT_BYTES:
+        raise HeaderError(f"{path} begins with a line of more than 32 KB; expected a header that names its columns")
     try:
         text = line.removeprefix(_BOM).decode()
     except UnicodeDecodeError as e:
@@ -79,22 +81,19 @@ def _records(lines: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]
     broken: list[bytes] = []
     index = 0
     while index < len(lines):
-        record = lines[index]
-        index += 1
-        if len(record) > MAX_EVENT_BYTES:
-            broken.append(record)
-            continue
-        ahead = index
-        while record.count(b'"') % 2 and len(record) <= MAX_EVENT_BYTES:
-            if ahead == len(lines):
-                return records, lines[index - 1 :], broken
-            record += b"\n" + lines[ahead]
-            ahead += 1
-        if len(record) > MAX_EVENT_BYTES:
-            broken.append(lines[index - 1])
+        end, size, quotes = index + 1, len(lines[index]), lines[index].count(b'"')
+        while quotes % 2 and size <= MAX_EVENT_BYTES:
+            if end == len(lines):
+                return records, lines[index:], broken
+            size += 1 + len(lines[end])
+            quotes += lines[end].count(b'"')
+            end += 1
+        if size > MAX_EVENT_BYTES:
+            broken.append(lines[index])
+            index += 1
         else:
-            records.append(record)
-            index = ahead
+            records.append(lines[index] if end == index + 1 else b"\n".join(lines[index:end]))
+            index = end
     return records, [], broken
 
 
