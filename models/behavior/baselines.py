@@ -222,7 +222,7 @@ class Layout:
             values = columns.steps[name]
             padded = np.append(values, 0)
             first, last = padded[np.minimum(starts, len(values))], padded[np.maximum(starts + lengths - 1, 0)]
-            previous = padded[np.maximum(starts + lengths - 2, 0)]
+            previous = np.where(lengths > 1, padded[np.maximum(starts + lengths - 2, 0)], -1)
             mean = np.bincount(row, values, minlength=n) / np.maximum(lengths, 1)
             low, high = (_reduce(ufunc, values, starts, some) for ufunc in (np.minimum, np.maximum))
             # One is added since 0 is stored nowhere, and what is not stored is "missing" to the trees, not "least".
