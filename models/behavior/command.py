@@ -74,7 +74,8 @@ def progress_bar(console: Console | None = None) -> Iterator[Callable[[str, int,
             if stage == "epoch":
                 bars.console.print(f"epoch {done}: {note}")
                 return
-            if stage not in tasks or (done <= 1 and bars.tasks[tasks[stage]].finished):
+            finished = {task.id for task in bars.tasks if task.finished}
+            if stage not in tasks or (done <= 1 and tasks[stage] in finished):
                 if stage in tasks:
                     bars.remove_task(tasks[stage])
                 tasks[stage] = bars.add_task(stage, total=total, note=note)
