@@ -64,9 +64,7 @@ def test_delong_interval_agrees_with_the_bootstrap():
     labels, p = simulated(1500, seed=3)
     found = metrics.auc_with_interval(labels, p)
     rng = np.random.default_rng(0)
-    drawn = [
-        roc_auc_score(labels[rows], p[rows, 1]) for rows in (rng.integers(0, len(p), len(p)) for _ in range(400))
-    ]
+    drawn = [roc_auc_score(labels[rows], p[rows, 1]) for rows in (rng.integers(0, len(p), len(p)) for _ in range(400))]
     assert (found.high - found.low) / (2 * 1.96) == pytest.approx(np.std(drawn), rel=0.12)
 
 
@@ -193,7 +191,9 @@ def test_calibration_curve_by_hand():
     # Wilson, 95 %: (k + z^2/2 -+ z sqrt(k (n - k) / n + z^2/4)) / (n + z^2), with z = 1.96, k = 2, n = 4.
     z = 1.959964
     half = z * math.sqrt(1 + z**2 / 4)
-    assert (first.low, first.high) == pytest.approx(((2 + z**2 / 2 - half) / (4 + z**2), (2 + z**2 / 2 + half) / (4 + z**2)))
+    assert (first.low, first.high) == pytest.approx(
+        ((2 + z**2 / 2 - half) / (4 + z**2), (2 + z**2 / 2 + half) / (4 + z**2))
+    )
 
 
 def test_calibration_curve_makes_at_most_twenty_buckets():
