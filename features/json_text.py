@@ -8,8 +8,6 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_NONE = pa.scalar(None, pa.string())
-
 
 def json_strings(texts: pa.Array) -> pa.Array:
     """Returns strings (N,) as JSON strings; every distinct one is written once."""
@@ -81,4 +79,4 @@ def _join(offsets: npt.NDArray[np.int64], items: pa.Array) -> pa.Array:
 
 def _wrap(inner: pa.Array, left: str, right: str) -> pa.Array:
     wrapped = pc.binary_join_element_wise(left, inner, right, "")
-    return pc.if_else(pc.equal(pc.binary_length(inner), 0), _NONE, wrapped)
+    return pc.if_else(pc.equal(pc.binary_length(inner), 0), pa.scalar(None, pa.string()), wrapped)

@@ -5,13 +5,17 @@ more than half of its two seconds. Both are optional for Beam, which looks wheth
 does without. A job that reads and writes local files on the DirectRunner never uses one.
 """
 
+import logging
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from types import ModuleType
+
+import pyarrow as pa
 
 from features.storage import is_local
 
-_OPTIONAL = ("pandas", "google.cloud")
+_OPTIONAL = ("pandas", "google.cloud.")
 
 
 def import_beam(paths: Sequence[str], beam_flags: Sequence[str] = ()) -> None:
@@ -23,17 +27,22 @@ def import_beam(paths: Sequence[str], beam_flags: Sequence[str] = ()) -> None:
     """
     if beam_flags or not all(is_local(path) for path in paths):
         return
-    with _absent(_OPTIONAL):
+    absent = _Absent()
+    sys.meta_path.insert(0, absent)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # Beam warns of every file system it goes without
+    try:
         import apache_beam  # noqa: F401  # for its effect on sys.modules
 
-
-@contextmanager
-def _absent(names: Sequence[str]) -> Iterator[None]:
-    """Makes modules that are not imported yet fail to import: ``None`` in ``sys.modules`` is Python's sign for that."""
-    held = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(held))  # type: ignore[arg-type]
-    try:
-        yield
+        pa.array([0])  # pyarrow too looks for pandas, once, when the first array is made
     finally:
-        for name in held:
-            del sys.modules[name]
+        logging.disable(before)
+        sys.meta_path.remove(absent)
+
+
+class _Absent(MetaPathFinder):
+    """Says that optional modules are not installed."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        if fullname.startswith(_OPTIONAL):
+            raise ModuleNotFoundError(f"{fullname} is left out of a quick start", name=fullname)
