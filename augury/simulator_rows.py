@@ -1,5 +1,6 @@
 """Rows of the simulation as text: every distinct string is made once and gathered by index."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -170,12 +171,16 @@ def canonical_table(text: ShopText, rows: Rows, first_visitor: int) -> pa.Table:
     return pa.table([columns[f.name] for f in EVENT_SCHEMA], schema=schema)
 
 
-def _coded(codes: Ints, strings: list[str]) -> pa.DictionaryArray:
-    """Returns a string column (N,) that holds the used strings once; code -1 is null."""
+def _coded(codes: Ints, strings: Sequence[str]) -> pa.DictionaryArray:
+    """Returns a string column (N,) that holds each used string once; code -1 is null."""
     used, which = np.unique(codes, return_inverse=True)
-    null = int(used[:1].sum() < 0) if len(used) else 0
-    indices = pa.array(which.reshape(-1).astype(np.int32) - null, mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array([strings[code] for code in used[null:]], pa.string()))
+    # Equal strings may have several codes: the Parquet writer's bytes would vary if its dictionary held one twice.
+    places: dict[str | None, int] = {}
+    place = [places.setdefault(strings[code] if code >= 0 else None, len(places)) for code in used.tolist()]
+    null = int(None in places)  # the first, as its code is the lowest
+    indices = np.array(place, np.int32)[which.reshape(-1)] - np.int32(null)
+    distinct = pa.array(list(places)[null:], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(indices, mask=codes < 0), distinct)
 
 
 def _strings(text: Bytes) -> list[str]:
