@@ -165,6 +165,7 @@ def _spec_of(options: ExamplesOptions) -> FeatureSpec:
     return FeatureSpec(
         sequence_length=options.sequence_length,
         hash=HashSpec(size=options.hash_size, seed=options.seed),
+        agent_from="context" if options.adapter == "ga4" else "user_agent",  # GA4 exports hold no user agents
         hides=tuple(generator.hides),
         stats=tuple(generator.stats),
         classes=generator.classes,

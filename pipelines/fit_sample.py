@@ -1,4 +1,4 @@
-"""Fits what a feature spec or a generator takes from the data: quantile edges, vocabularies, thresholds."""
+"""Fits what a feature spec or a generator takes from the data (quantile edges, vocabularies, thresholds) to train."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,8 +13,10 @@ from features.adapters import Adapter
 from features.cleaning import CleaningRules, clean
 from features.errors import AuguryError
 from features.fitting import fit_spec
-from features.sessions import Sessions, Window, build_sessions
+from features.ragged import offsets_of, places_of
+from features.sessions import VISITOR, Sessions, Window, build_sessions
 from features.spec import FeatureSpec
+from features.splits import SPLITS, assign_splits
 from transforms.shards import encode_columns
 from transforms.sources import ReadTask, read_chunks
 
@@ -31,13 +33,15 @@ def fit_to_sample(
 ) -> tuple[ExampleGenerator, FeatureSpec]:
     """Returns the generator and the spec with everything fitted that waited for data.
 
+    Only train sessions are looked at: what is held out decides nothing.
+
     Args:
         generator: fitted first, since the spec is fitted to its slices.
         spec: what to fit.
         window: the data window, or None where the sample decides.
         **reading: as for ``sample_sessions``.
     """
-    sessions = sample_sessions(spec=spec, window=window, **reading)
+    sessions = train_sessions(sample_sessions(spec=spec, window=window, **reading), spec)
     if generator.needs_fitting:
         generator = generator.fit(sessions)
     if spec.needs_fitting:
@@ -80,9 +84,26 @@ def sample_sessions(
     return build_sessions(table, spec.session_rules, window)[0]
 
 
+def train_sessions(sessions: Sessions, spec: FeatureSpec) -> Sessions:
+    """Returns the sessions whose visitor (split by visitor) or whose last event (split by time) is of the train split.
+
+    Raises:
+        EmptySampleError: there are none.
+    """
+    visitors, names = sessions.codes(VISITOR)
+    ends = sessions.offsets[1:] - 1
+    splits = assign_splits(spec.split, visitors[ends], names, sessions.time_us[ends], sessions.window)
+    train = np.flatnonzero(splits == SPLITS.index("train"))
+    if not len(train):
+        raise EmptySampleError("no session of the sample is in the train split; read more events or lower the shares")
+    lengths = np.diff(sessions.offsets)[train]
+    rows = places_of(sessions.offsets[train], lengths)
+    return Sessions(sessions.events.take(pa.array(rows)).combine_chunks(), offsets_of(lengths), sessions.window)
+
+
 def _visitors_below(events: pa.Table, share: float) -> pa.Table:
     if share >= 1 or not events.num_rows:
         return events
-    visitors = events.column("visitor").combine_chunks()
+    visitors = events.column(VISITOR).combine_chunks()
     below = np.array([mmh3.hash(name, 1, signed=False) < share * 2**32 for name in visitors.dictionary.to_pylist()])
     return events.filter(pa.array(below[visitors.indices.to_numpy()]))
