@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from features.checks import Verdicts, settle
+from features.checks import Verdicts, plain, settle
 from features.columns import ColumnsError, one_chunk, text_column
 from features.events import EVENT_SCHEMA, Adapted
 from features.jsonrows import RowsError
@@ -47,9 +47,17 @@ class CanonicalAdapter:
                 "give a mapping file for other tables"
             )
         verdicts = Verdicts(rows.num_rows)
-        raw = {name: one_chunk(rows, name) for name in EVENT_SCHEMA.names if name in rows.column_names}
+        raw = {name: one_chunk(rows, name, decode=False) for name in EVENT_SCHEMA.names if name in rows.column_names}
         columns = {name: _typed(name, column, verdicts, source) for name, column in raw.items()}
         return settle(columns, verdicts, TableRows(raw, rows.num_rows), source, self.now_us)
+
+
+def _valid(texts: pa.Array) -> bool:
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _typed(name: str, column: pa.Array, verdicts: Verdicts, source: str) -> pa.Array:
@@ -57,6 +65,10 @@ def _typed(name: str, column: pa.Array, verdicts: Verdicts, source: str) -> pa.A
     try:
         if pa.types.is_null(column.type):
             return pa.nulls(len(column), kind)
+        if pa.types.is_dictionary(column.type):
+            if pa.types.is_string(kind) and pa.types.is_string(column.type.value_type) and _valid(column.dictionary):
+                return column
+            column = plain(column)
         if pa.types.is_string(kind):
             if pa.types.is_integer(column.type) or pa.types.is_nested(column.type):
                 raise pa.ArrowTypeError(str(column.type))

@@ -3,7 +3,7 @@
 A row that fails leaves as a dead letter with the first reason found; nothing here raises because of a row.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +100,8 @@ def settle(
     """Checks the columns that an adapter drew out of N rows and parts events from dead letters.
 
     Args:
-        columns: of ``EVENT_SCHEMA`` by name, each of N values in the schema's type; an absent one is all null.
+        columns: of ``EVENT_SCHEMA`` by name, each of N values in the schema's type, strings plain or
+            dictionary-encoded; an absent one is all null.
         verdicts: what the adapter itself found wrong; time columns it could not read are refused there.
         rows: the rows as they came, for the dead letters and for the ids of rows that have none.
         source: the file they came from.
@@ -115,15 +116,15 @@ def settle(
     full = {f.name: given[f.name] if f.name in given else pa.nulls(count, f.type) for f in EVENT_SCHEMA}
 
     if full["anonymous_id"].null_count:
-        full["anonymous_id"] = pc.coalesce(full["anonymous_id"], full["user_id"])
+        full["anonymous_id"] = pc.coalesce(plain(full["anonymous_id"]), plain(full["user_id"]))
     if full["event"].null_count:
-        full["event"] = pc.coalesce(full["event"], _default_names(full["type"]))
+        full["event"] = pc.coalesce(plain(full["event"]), _default_names(plain(full["type"])))
 
     verdicts.reject(rows.sizes() > MAX_EVENT_BYTES, TOO_LARGE)
     for name in _JSON_COLUMNS:
         if full[name].null_count < count:
-            verdicts.reject(_false(pc.starts_with(full[name], "{")), WRONG_TYPE)
-    known = pc.is_in(full["type"], pa.array(EVENT_TYPES))
+            verdicts.reject(_false(of_distinct(full[name], lambda texts: pc.starts_with(texts, "{"))), WRONG_TYPE)
+    known = of_distinct(full["type"], lambda types: pc.is_in(types, pa.array(EVENT_TYPES)))
     verdicts.reject(_false(known), UNKNOWN_TYPE)
     _reject_nulls(full["event"], verdicts, NO_EVENT_NAME)
     _reject_nulls(full["anonymous_id"], verdicts, NO_VISITOR_ID)
@@ -132,11 +133,11 @@ def settle(
     verdicts.reject(_absurd(full["timestamp_us"], full["received_at_us"], now_us), ABSURD_TIME)
 
     if full["message_id"].null_count:
-        full["message_id"] = _fill_ids(full["message_id"], verdicts, rows)
+        full["message_id"] = _fill_ids(plain(full["message_id"]), verdicts, rows)
     if not verdicts.any:
-        return Adapted(pa.RecordBatch.from_arrays(list(full.values()), schema=EVENT_SCHEMA), no_dead_letters())
+        return Adapted(pa.RecordBatch.from_arrays(list(full.values()), names=list(full)), no_dead_letters())
     keep = pa.array(verdicts.codes == 0)
-    events = pa.RecordBatch.from_arrays([column.filter(keep) for column in full.values()], schema=EVENT_SCHEMA)
+    events = pa.RecordBatch.from_arrays([column.filter(keep) for column in full.values()], names=list(full))
     bad = np.flatnonzero(verdicts.codes)
     reasons = [REASONS[code - 1] for code in verdicts.codes[bad].tolist()]
     return Adapted(events, dead_letters(reasons, rows.texts(bad), source))
@@ -156,12 +157,28 @@ def no_dead_letters() -> pa.RecordBatch:
 
 def _blank_to_null(column: pa.Array) -> pa.Array:
     """Returns the column with empty strings as nulls: an empty id or name is none."""
+    if pa.types.is_dictionary(column.type):
+        if not pc.any(pc.equal(pc.binary_length(column.dictionary), 0)).as_py():
+            return column
+        column = plain(column)
     if not pa.types.is_string(column.type) or column.null_count == len(column):
         return column
     lengths = pc.binary_length(column)
     if pc.min(lengths).as_py() != 0:
         return column
     return pc.if_else(pc.equal(lengths, 0), pa.scalar(None, column.type), column)
+
+
+def plain(column: pa.Array) -> pa.Array:
+    """Returns the column without dictionary encoding."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def of_distinct(column: pa.Array, function: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    """Returns what an element-wise function gives for a column, computed once for each value of its dictionary."""
+    if not pa.types.is_dictionary(column.type):
+        return function(column)
+    return function(column.dictionary).take(column.indices)
 
 
 def _default_names(types: pa.Array) -> pa.Array:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from features.checks import NOT_UTF8, Verdicts
+from features.checks import NOT_UTF8, Verdicts, plain
 from features.errors import AuguryError
 from features.rows import MALFORMED, is_text
 
@@ -14,11 +14,11 @@ class ColumnsError(AuguryError, ValueError):
     """A file lacks a column, or has it in a type that cannot be read."""
 
 
-def one_chunk(table: pa.Table, name: str) -> pa.Array:
-    """Returns a column of a table as one array, dictionaries decoded."""
+def one_chunk(table: pa.Table, name: str, decode: bool = True) -> pa.Array:
+    """Returns a column of a table as one array, dictionaries decoded unless told otherwise."""
     column = table.column(name)
     array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    return plain(array) if decode else array
 
 
 def text_column(column: pa.Array, verdicts: Verdicts) -> pa.Array:

@@ -46,7 +46,7 @@ class Adapted:
     """What an adapter makes of a chunk of rows: every row is in exactly one of the two.
 
     Attributes:
-        events: rows in ``EVENT_SCHEMA``.
+        events: rows in ``EVENT_SCHEMA``; strings may be dictionary-encoded where the source has them so.
         rejected: rows in ``DEAD_LETTER_SCHEMA``.
     """
 

@@ -102,6 +102,10 @@ def is_text(kind: pa.DataType) -> bool:
 def _text_bytes(column: pa.Array) -> npt.NDArray[np.int64]:
     """Returns int64 (N,) bytes of text in each value, that of nested values included; numbers count nothing."""
     kind = column.type
+    if pa.types.is_dictionary(kind):
+        of_value = np.append(_text_bytes(column.dictionary), 0)  # a null takes the last
+        of_row: npt.NDArray[np.int64] = of_value[pc.fill_null(column.indices, -1).to_numpy(False)]
+        return of_row
     if is_text(kind):
         lengths = pc.binary_length(column)
         filled = pc.fill_null(lengths, 0) if lengths.null_count else lengths

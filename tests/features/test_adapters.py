@@ -88,25 +88,25 @@ def check(adapted: Adapted, count: int) -> None:
             assert isinstance(orjson.loads(text), dict)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.lists(segment_rows.map(dump) | st.binary(max_size=30), max_size=8))
 def test_every_segment_line_ends_in_exactly_one_place(lines: list[bytes]):
     check(get_adapter("segment", now_us=2 * US).adapt(pa.array(lines, pa.binary()), "x"), len(lines))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.lists(ga4_rows.map(dump) | st.binary(max_size=30), max_size=8))
 def test_every_ga4_line_ends_in_exactly_one_place(lines: list[bytes]):
     check(get_adapter("ga4").adapt(pa.array(lines, pa.binary()), "x"), len(lines))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.lists(shop_rows.map(dump) | st.binary(max_size=30), max_size=8))
 def test_every_mapped_line_ends_in_exactly_one_place(lines: list[bytes]):
     check(get_adapter(SHOP).adapt(pa.array(lines, pa.binary()), "x"), len(lines))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(*[st.none() | st.binary(max_size=20) | st.sampled_from([b"1433221969", b"view"])] * 5), max_size=8
@@ -118,7 +118,7 @@ def test_every_mapped_row_of_a_table_ends_in_exactly_one_place(rows: list[tuple[
     check(get_adapter(EXAMPLE).adapt(table, "x"), len(rows))
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(*[st.none() | st.binary(max_size=9)] * 8, st.none() | st.integers(0, 2**62)), max_size=8))
 def test_every_canonical_row_ends_in_exactly_one_place(rows: list[tuple]):
     texts = [field.name for field in EVENT_SCHEMA if field.type == pa.string()][:8]

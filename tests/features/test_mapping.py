@@ -1,5 +1,6 @@
 import datetime
 import decimal
+import os
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +69,6 @@ def test_retailrocket_by_the_example(retailrocket: Path):
 
 @pytest.fixture
 def retailrocket() -> Path:
-    import os
-
     path = Path(os.environ.get("AUGURY_DATA", "../shared/data")) / "retailrocket" / "events.csv.gz"
     if not path.exists():
         pytest.skip(f"{path} is absent; set AUGURY_DATA to the folder of data sets")
