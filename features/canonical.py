@@ -52,12 +52,13 @@ class CanonicalAdapter:
         return settle(columns, verdicts, TableRows(raw, rows.num_rows), source, self.now_us)
 
 
-def _valid(texts: pa.Array) -> bool:
+def _valid(distinct: pa.Array) -> bool:
+    """Says whether the values of a dictionary are UTF-8, and none of them null."""
     try:
-        texts.validate(full=True)
+        distinct.validate(full=True)
     except pa.ArrowInvalid:
         return False
-    return True
+    return not distinct.null_count
 
 
 def _typed(name: str, column: pa.Array, verdicts: Verdicts, source: str) -> pa.Array:
@@ -67,7 +68,7 @@ def _typed(name: str, column: pa.Array, verdicts: Verdicts, source: str) -> pa.A
             return pa.nulls(len(column), kind)
         if pa.types.is_dictionary(column.type):
             if pa.types.is_string(kind) and pa.types.is_string(column.type.value_type) and _valid(column.dictionary):
-                return column
+                return column  # every distinct text is looked at once
             column = plain(column)
         if pa.types.is_string(kind):
             if pa.types.is_integer(column.type) or pa.types.is_nested(column.type):

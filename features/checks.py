@@ -135,9 +135,9 @@ def settle(
     if full["message_id"].null_count:
         full["message_id"] = _fill_ids(plain(full["message_id"]), verdicts, rows)
     if not verdicts.any:
-        return Adapted(pa.RecordBatch.from_arrays(list(full.values()), names=list(full)), no_dead_letters())
+        return Adapted(pa.RecordBatch.from_arrays(list(full.values()), schema=_schema_of(full)), no_dead_letters())
     keep = pa.array(verdicts.codes == 0)
-    events = pa.RecordBatch.from_arrays([column.filter(keep) for column in full.values()], names=list(full))
+    events = pa.RecordBatch.from_arrays([column.filter(keep) for column in full.values()], schema=_schema_of(full))
     bad = np.flatnonzero(verdicts.codes)
     reasons = [REASONS[code - 1] for code in verdicts.codes[bad].tolist()]
     return Adapted(events, dead_letters(reasons, rows.texts(bad), source))
@@ -153,6 +153,11 @@ def dead_letters(reasons: list[str], texts: list[str], source: str) -> pa.Record
 def no_dead_letters() -> pa.RecordBatch:
     """Returns no rows in ``DEAD_LETTER_SCHEMA``."""
     return pa.RecordBatch.from_arrays([pa.nulls(0, f.type) for f in DEAD_LETTER_SCHEMA], schema=DEAD_LETTER_SCHEMA)
+
+
+def _schema_of(columns: Mapping[str, pa.Array]) -> pa.Schema:
+    """Returns ``EVENT_SCHEMA``, with the columns that are dictionary-encoded so."""
+    return pa.schema([field.with_type(columns[field.name].type) for field in EVENT_SCHEMA])
 
 
 def _blank_to_null(column: pa.Array) -> pa.Array:

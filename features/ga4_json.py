@@ -122,8 +122,9 @@ def _params(parsed: list[dict[str, Any]], verdicts: Verdicts) -> pa.Array:
                     column.append(number)
         except (_Wrong, TypeError, KeyError, AttributeError):  # the latter three: no list, no key, no object
             verdicts.reject_row(index, WRONG_TYPE)
-            for column in (keys, texts, *numbers.values()):
-                del column[begun:]
+            flat: tuple[list[Any], ...] = (keys, texts, *numbers.values())
+            for given in flat:
+                del given[begun:]
         offsets.append(len(keys))
     parts = [pa.array(numbers[name], kind) for name, kind in _NUMBERS.items()]
     value = pa.StructArray.from_arrays([pa.array(texts, pa.string()), *parts], fields=list(_VALUE))

@@ -123,6 +123,8 @@ def _text_bytes(column: pa.Array) -> npt.NDArray[np.int64]:
 
 def _plain(column: pa.Array) -> list[Any]:
     """Returns Python values that always can be had: text that is not UTF-8 is replaced, never raised about."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     if is_text(column.type):
         wide = column.cast(pa.large_binary())
         return [None if value is None else value.decode(errors="replace") for value in wide.to_pylist()]
@@ -148,6 +150,8 @@ def _hash_column(column: pa.Array) -> tuple[npt.NDArray[np.uint64], npt.NDArray[
         column = column.cast(pa.large_binary())
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     distinct = encoded.dictionary
+    if is_text(distinct.type):
+        distinct = distinct.cast(pa.large_binary())
     values = distinct.to_pylist() if is_text(distinct.type) else [_dump(value) for value in _plain(distinct)]
     pairs = [mmh3.hash64(_bytes(value), signed=False) for value in values] + [_NULL]
     table = np.array(pairs, np.uint64)

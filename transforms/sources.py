@@ -190,11 +190,18 @@ def _plan_parquet(path: str) -> list[ReadTask]:
 
 
 def _read_parquet(task: ReadTask, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-    with _open(task.path) as file, pq.ParquetFile(file, read_dictionary=_REPEATING) as parquet:
+    with _open(task.path) as file, pq.ParquetFile(file, read_dictionary=_repeating(file)) as parquet:
         chosen = None if columns is None else [name for name in columns if name in parquet.schema_arrow.names]
         groups = list(range(task.start, parquet.metadata.num_row_groups if task.stop is None else task.stop))
         for batch in parquet.iter_batches(_batch_rows(parquet.metadata, groups), row_groups=groups, columns=chosen):
             yield pa.Table.from_batches([batch])
+
+
+def _repeating(file: Any) -> list[str]:
+    """Returns the columns of a Parquet file to be read dictionary-encoded, and rewinds it."""
+    schema = pq.read_schema(file)
+    file.seek(0)
+    return [name for name in _REPEATING if name in schema.names and pa.types.is_string(schema.field(name).type)]
 
 
 def _batch_rows(metadata: pq.FileMetaData, groups: list[int]) -> int:

@@ -76,13 +76,64 @@ def test_a_row_over_32_kb_is_refused_by_the_sum_of_its_text():
 
 def test_other_types_of_the_same_values_are_read():
     given = table(
-        url=pa.array(["/x", None]).dictionary_encode(),
         event=pa.array(["Clicked", "Page Viewed"], pa.large_string()),
         anonymous_id=pa.array([b"a", b"b"]),
         timestamp_us=pa.array([US * 1000, US * 1000 + 1000], pa.timestamp("ns", "UTC")),
         referrer=pa.nulls(2),
     )
     assert CANONICAL.adapt(given, "f").events.equals(CANONICAL.adapt(table(), "f").events)
+
+
+def encoded(given: pa.Table) -> pa.Table:
+    """The table as Parquet readers give it when asked for dictionaries."""
+    columns = [given.column(name).combine_chunks() for name in given.column_names]
+    return pa.table([c.dictionary_encode() if pa.types.is_string(c.type) else c for c in columns], given.column_names)
+
+
+def test_dictionaries_are_passed_on_and_judged_as_their_values():
+    long = "x" * 33_000
+    given = pa.table(
+        {
+            "message_id": ["m1", "m2", None, "m4", "m5", "m6", "m7", "m8"],
+            "anonymous_id": ["a", "", "b", "a", None, "a", "a", "a"],
+            "user_id": [None, None, None, None, "u", None, None, None],
+            "type": ["track", "track", "track", "click", "page", "track", "page", "track"],
+            "event": ["x", "x", "x", "x", "", None, None, "x"],
+            "timestamp_us": [US] * 8,
+            "url": ["/", None, "/", "/", "/", "/", "/", long],
+            "properties": ["{}", None, "[]", None, None, None, None, None],
+        }
+    )
+    adapted, expected = CANONICAL.adapt(encoded(given), "f"), CANONICAL.adapt(given, "f")
+    assert pa.types.is_dictionary(adapted.events.schema.field("url").type)
+    assert adapted.events.to_pylist() == expected.events.to_pylist()
+    assert adapted.rejected.equals(expected.rejected)
+    assert expected.rejected.column("reason").to_pylist() == [
+        "no_visitor_id",
+        "wrong_type",
+        "unknown_type",
+        "no_event_name",
+        "too_large",
+    ]
+    assert [(field.name, field.nullable) for field in adapted.events.schema] == [
+        (field.name, field.nullable) for field in EVENT_SCHEMA
+    ]
+
+
+def test_dictionaries_that_are_broken_are_decoded():
+    broken = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), pa.array([b"/", b"/\xff"]).view(pa.string()))
+    adapted = CANONICAL.adapt(table(url=broken, message_id=pa.nulls(2, pa.string())), "f")
+    assert adapted.rejected.column("reason").to_pylist() == ["not_utf8"]
+    assert "/�" in adapted.rejected.column("row")[0].as_py()
+    null = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int32()), pa.array(["a", None]))
+    rejected = CANONICAL.adapt(table(anonymous_id=null), "f").rejected
+    assert rejected.column("reason").to_pylist() == ["no_visitor_id"]
+
+
+def test_ids_made_from_content_do_not_depend_on_the_encoding():
+    given = table(message_id=pa.nulls(2, pa.string()))
+    plain, coded = CANONICAL.adapt(given, "f").events, CANONICAL.adapt(encoded(given), "f").events
+    assert plain.column("message_id").to_pylist() == coded.column("message_id").to_pylist()
 
 
 def test_properties_that_are_no_object_are_refused():

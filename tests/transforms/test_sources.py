@@ -75,6 +75,15 @@ def test_of_parquet_only_the_columns_asked_for_are_read(tmp_path: Path):
     assert chunk.column_names == ["text"]
 
 
+def test_text_that_repeats_stays_dictionary_encoded(tmp_path: Path):
+    columns = {"url": ["/a", "/b"] * 500, "event": [b"raw"] * 1000, "source": range(1000), "context": ["{}"] * 1000}
+    pq.write_table(pa.table(columns), tmp_path / "e.parquet")
+    (task,) = plan_reads([str(tmp_path / "e.parquet")])
+    (chunk,) = read_chunks(task)
+    assert [pa.types.is_dictionary(field.type) for field in chunk.schema] == [True, False, False, False]
+    assert chunk.column("url").to_pylist() == columns["url"]
+
+
 def test_large_rows_come_in_small_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sources, "CHUNK_BYTES", 1 << 20)
     wide = pa.table({"text": [f"{i:05d}" * 200 for i in range(10_000)]})
