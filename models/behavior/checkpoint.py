@@ -19,7 +19,7 @@ from features.storage import open_atomic
 from models.behavior.fitting import FitState, Fitter, TrainingError
 from models.behavior.options import TrainOptions
 
-_IRRELEVANT = ("output", "work_dir", "resume")
+_IRRELEVANT = ("examples", "output", "work_dir", "resume")
 
 
 class Checkpoint:

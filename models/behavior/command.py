@@ -67,7 +67,7 @@ def progress_bar(console: Console | None = None) -> Iterator[Callable[[str, int,
         TimeElapsedColumn(),
     ]
     columns.append(TextColumn("{task.fields[note]}"))
-    with Progress(*columns, console=console, transient=True) as bars:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks: dict[str, Any] = {}
 
         def show(stage: str, done: int, total: int, note: str) -> None:

@@ -109,7 +109,7 @@ class ExamplesFolder:
                 only, or their number is not the card's.
         """
         with _local_copies(self.files(split)) as files:
-            examples = _gather(self._parsed(split, files), self.spec)
+            examples = _gather(self._parsed(files), self.spec)
         promised = self.card["splits"][split]["examples"]
         if len(examples) != promised:
             raise DatasetError(
@@ -127,17 +127,20 @@ class ExamplesFolder:
             )
         return examples
 
-    def _parsed(self, split: str, files: list[str]) -> Iterator[dict[str, Any]]:
+    def _parsed(self, files: list[str]) -> Iterator[dict[str, Any]]:
         for name in files:
             compression = "GZIP" if name.endswith(".gz") else ""
             records = tf.data.TFRecordDataset(name, compression_type=compression).batch(_RECORDS)
             parsed = records.map(lambda batch: tf.io.parse_example(batch, self.spec.parsing_spec(tf)))
             try:
                 yield from parsed.prefetch(1)
-            except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as e:
+            # TensorFlow quotes a record that is no example in its message, and fails to decode that.
+            except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, UnicodeDecodeError) as e:
+                reason = str(getattr(e, "message", "a record is not an example")).splitlines()[0]
+                reason = reason.partition("}}")[2].partition(" [Op")[0].strip() or reason
                 raise DatasetError(
-                    f"cannot read {name} of {split}: {str(e.message).splitlines()[0][:200]}; it is damaged or does not "
-                    "fit feature_spec.json: write the examples again"
+                    f"cannot read {name}: {reason[:200]}; it is damaged or does not fit feature_spec.json: write the "
+                    "examples again"
                 ) from e
 
 

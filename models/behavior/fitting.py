@@ -68,7 +68,6 @@ class Fitter:
         counts = np.bincount(train.labels, minlength=network.layout.classes)
         self.weights = options.weights(counts)
         self.state = FitState()
-        network(_tensors(train.packed.take(np.zeros(1, np.int64))))  # makes the weights
         network.head.bias.assign(np.log(counts / counts.sum()))  # start at the base rates
         self.optimizer = keras.optimizers.Adam(options.learning_rate)
         self.optimizer.build(network.trainable_variables)

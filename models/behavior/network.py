@@ -6,6 +6,7 @@ all, F features a step, M categorical and V numeric features an instance, E embe
 """
 
 import math
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -36,32 +37,14 @@ class BehaviorNetwork(keras.Model):
         self.category_table = self.add_weight(
             (max(1, int(self.category_offsets[-1])), options.units), _normal(0.1, seeds), name="category_table"
         )
-        self.numbers = _dense(options.units, None, seeds)
-        self.metadata = _dense(options.units, "relu", seeds)
-        if options.encoder == "gru":
-            self.encoders = [
-                keras.layers.GRU(
-                    options.units,
-                    return_sequences=True,
-                    kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-                    recurrent_initializer=keras.initializers.Orthogonal(seed=next(seeds)),
-                )
-            ]
-        else:
-            self.encoders = [
-                keras.layers.Conv1D(
-                    options.units,
-                    width,
-                    padding="same",
-                    activation="relu",
-                    kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
-                )
-                for width in (3, 3)
-            ]
-        self.merge = _dense(options.units, "relu", seeds)
+        # oneDNN aborts the process on a matrix without columns, so without numbers there is nothing to multiply with.
+        self.numbers = _dense(len(layout.numbers), options.units, None, seeds) if layout.numbers else None
+        self.metadata = _dense(options.units, options.units, "relu", seeds)
+        self.encoders = _encoders(options, seeds)
+        self.merge = _dense(4 * options.units, options.units, "relu", seeds)
         self.drop_events = keras.layers.Dropout(options.dropout, seed=next(seeds))
         self.drop_merged = keras.layers.Dropout(options.dropout, seed=next(seeds))
-        self.head = _dense(layout.classes, None, seeds)
+        self.head = _dense(options.units, layout.classes, None, seeds)
 
     def call(self, batch: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         """Returns logits, float32 (B, C)."""
@@ -89,8 +72,7 @@ class BehaviorNetwork(keras.Model):
         """Returns one-hots and numbers of each instance times a matrix, float32 (B, U)."""
         rows = tf.gather(self.category_table, batch["categories"] + self.category_offsets[:-1])  # (B, M, U)
         described = tf.reduce_sum(rows, axis=1)
-        # oneDNN aborts the process on a matrix without columns, so there is none to multiply with.
-        return described + self.numbers(batch["numbers"]) if self.layout.numbers else described
+        return described if self.numbers is None else described + self.numbers(batch["numbers"])
 
     def encode(self, events: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         """Returns the last output, the mean and the maximum of the encoder's real outputs, float32 (B, 3 U)."""
@@ -110,11 +92,41 @@ class BehaviorNetwork(keras.Model):
         return self.l2 * tf.add_n([tf.reduce_sum(tf.square(v)) for v in self.trainable_variables if v.ndim > 1])
 
 
-def _normal(scale: float, seeds) -> keras.initializers.Initializer:
+Seeds = Iterator[int]
+
+
+def _normal(scale: float, seeds: Seeds) -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(stddev=scale, seed=next(seeds))
 
 
-def _dense(units: int, activation: str | None, seeds) -> keras.layers.Dense:
-    return keras.layers.Dense(
-        units, activation=activation, kernel_initializer=keras.initializers.GlorotUniform(next(seeds))
-    )
+def _dense(inputs: int, units: int, activation: str | None, seeds: Seeds) -> keras.layers.Dense:
+    initial = keras.initializers.GlorotUniform(next(seeds))
+    layer = keras.layers.Dense(units, activation=activation, kernel_initializer=initial)
+    layer.build((None, inputs))
+    return layer
+
+
+def _encoders(options: NetworkOptions, seeds: Seeds) -> list[keras.layers.Layer]:
+    """Returns one GRU, or two convolutions that together see five events."""
+    initial, seed = keras.initializers.GlorotUniform(next(seeds)), next(seeds)
+    if options.encoder == "gru":
+        square = keras.initializers.Orthogonal(seed=next(seeds))
+        layers = [
+            keras.layers.GRU(
+                options.units,
+                return_sequences=True,
+                kernel_initializer=initial,
+                recurrent_initializer=square,
+                seed=seed,  # of dropout inside the cell, of which there is none; but the counter is a variable
+            )
+        ]
+    else:
+        layers = [
+            keras.layers.Conv1D(options.units, 3, padding="same", activation="relu", kernel_initializer=kernel)
+            for kernel in (initial, keras.initializers.GlorotUniform(next(seeds)))
+        ]
+    width = options.embedding_units
+    for layer in layers:
+        layer.build((None, None, width))
+        width = options.units
+    return layers

@@ -28,7 +28,7 @@ from models.behavior.layout import Layout, Packed, pack
 from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
 from models.behavior.predictor import Predictor
-from models.behavior.report import render
+from models.behavior.report import render_report
 
 __all__ = ["Progress", "TrainingError", "train"]
 
@@ -90,12 +90,12 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         _write_json(staged / "dataset_card.json", folder.card)
         _write_text(staged / "calibration.json", scaling.to_json())
         _write_json(staged / "evaluation.json", evaluation)
-        _write_text(staged / "report.html", render(evaluation))
         pq.write_table(prediction_table(test, probabilities), staged / "predictions.parquet", compression="zstd")
         predicted = predict_golden(Predictor.load(staged), instances, examples, packed, progress)
         golden.write(staged, instances, predicted)
         card = model_card(options, folder, fitter.state, scaling, evaluation, time.monotonic() - started)
         _write_json(staged / "model_card.json", card)
+        _write_text(staged / "report.html", render_report(evaluation, card, folder.card))
     checkpoint.remove()
     return Path(options.output)
 

@@ -1,8 +1,10 @@
 """A small examples folder as the pipeline writes it, from raw events with a signal that a model can find."""
 
 import json
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,7 @@ import tensorflow as tf
 
 from features.bucketing import MinMax
 from features.coding import CodedInstances, FeatureCoder
-from features.sessions import Sessions, SessionRules, Window, build_sessions
+from features.sessions import SessionRules, Sessions, Window, build_sessions
 from features.slices import Slices
 from features.spec import DEFAULT_METADATA, Feature, FeatureSpec, HashSpec
 
@@ -104,7 +106,7 @@ def serialise(coded: CodedInstances, labels: npt.NDArray[np.int64], seed: int, s
 
 def write_examples(folder: Path, sizes: dict[str, int], classes: int = 2) -> Path:
     """Writes a complete examples folder."""
-    spec = SPEC if classes == 2 else FeatureSpec(**{**SPEC.__dict__, "classes": classes})
+    spec = replace(SPEC, classes=classes)
     (folder / "golden").mkdir(parents=True)
     splits = {}
     for seed, (split, size) in enumerate(sizes.items()):
@@ -139,7 +141,8 @@ def golden_candidates(raw: RawInstances, split: str, seed: int, spec: FeatureSpe
     events = raw.sessions.events.select(["anonymous_id", *spec.required_columns()])
     events = pa.table(
         {
-            name: events.column(name).cast(pa.string()) if pa.types.is_dictionary(events.column(name).type)
+            name: events.column(name).cast(pa.string())
+            if pa.types.is_dictionary(events.column(name).type)
             else events.column(name)
             for name in events.column_names
         }
@@ -169,3 +172,31 @@ def _bytes(text: str) -> tf.train.Feature:
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A complete examples folder: 600, 200 and 200 examples of two classes."""
     return write_examples(tmp_path_factory.mktemp("data") / "examples", {"train": 600, "validation": 200, "test": 200})
+
+
+@pytest.fixture
+def own_examples(examples: Path, tmp_path: Path) -> Path:
+    """A copy of ``examples`` that a test may damage."""
+    return Path(shutil.copytree(examples, tmp_path / "examples"))
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """The functions of this module."""
+    return SimpleNamespace(
+        raw_instances=raw_instances, serialise=serialise, write_examples=write_examples, spec=SPEC, small=SMALL
+    )
+
+
+SMALL = {"units": 8, "embedding_units": 4, "max_epochs": 3, "batch_size": 64, "learning_rate": 0.01}
+"""Options of a training that takes a second or two."""
+
+
+@pytest.fixture(scope="session")
+def artifact(examples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained artifact; not to be changed."""
+    from models.behavior.options import TrainOptions
+    from models.behavior.training import train
+
+    output = tmp_path_factory.mktemp("model") / "artifact"
+    return train(TrainOptions(examples=str(examples), output=str(output), **SMALL))
