@@ -1,7 +1,7 @@
 # Every target and what it does: `make help`. A fresh machine needs make and Python 3.11 or 3.12; `make` installs the rest into $(VENV).
 VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/uv pip install --python $(BIN)/python --no-deps
+INSTALL := $(BIN)/uv pip install --python $(BIN)/python --no-deps --compile-bytecode
 PROJECT := pyproject.toml requirements/pipelines.txt requirements/behavior.txt
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -143,6 +143,11 @@ def settle(
     return Adapted(events, dead_letters(reasons, rows.texts(bad), source))
 
 
+def _batch(columns: Mapping[str, pa.Array]) -> pa.RecordBatch:
+    schema = pa.schema([field.with_type(columns[field.name].type) for field in EVENT_SCHEMA])
+    return pa.RecordBatch.from_arrays([columns[field.name] for field in EVENT_SCHEMA], schema=schema)
+
+
 def dead_letters(reasons: list[str], texts: list[str], source: str) -> pa.RecordBatch:
     """Returns rows in ``DEAD_LETTER_SCHEMA``, each text cut at ``MAX_EVENT_BYTES``."""
     cut = [text.encode(errors="replace")[:MAX_EVENT_BYTES].decode(errors="ignore") for text in texts]

@@ -191,28 +191,23 @@ def build_sessions(events: pa.Table, rules: SessionRules, window: Window) -> tup
         kept), ``duplicate_message_id``, ``visitor_over_limit``.
     """
     events = _encode_strings(events)
-    order = _order(events)
-    events = _take(events, order)
-    dropped: dict[str, int] = {}
+    rows = _order(events)
+    rows, exact, others = _first_messages(events, rows)
+    dropped = {"duplicate_row": exact, "duplicate_message_id": others, "visitor_over_limit": 0}
 
-    kept, dropped["duplicate_row"], dropped["duplicate_message_id"] = _first_messages(events)
-    if len(kept) < events.num_rows:
-        events = _take(events, kept)
-    visitors = events.column(VISITOR).chunk(0).indices.to_numpy() if events.num_rows else np.zeros(0, np.int32)
+    visitors = _codes(events, VISITOR)[rows]
     starts = np.flatnonzero(np.diff(visitors, prepend=-1))
-    counts = np.diff(starts, append=events.num_rows)
-    dropped["visitor_over_limit"] = 0
+    counts = np.diff(starts, append=len(rows))
     if rules.max_events is not None and (counts > rules.max_events).any():
         keep = np.repeat(counts <= rules.max_events, counts)
         dropped["visitor_over_limit"] = int((~keep).sum())
-        events = _take(events, np.flatnonzero(keep))
-        visitors = visitors[keep]
+        rows, visitors = rows[keep], visitors[keep]
     breaks = np.diff(visitors, prepend=-1) != 0
     if rules.gap_seconds is not None:
-        time_us = events.column("timestamp_us").to_numpy()
+        time_us = events.column("timestamp_us").to_numpy()[rows]
         breaks |= np.diff(time_us, prepend=time_us[:1]) > round(rules.gap_seconds * 1_000_000)
-    offsets = np.append(np.flatnonzero(breaks), events.num_rows).astype(np.int64)
-    return Sessions(events, offsets, window), dropped
+    offsets = np.append(np.flatnonzero(breaks), len(rows)).astype(np.int64)
+    return Sessions(events.take(pa.array(rows)).combine_chunks(), offsets, window), dropped
 
 
 def _encode_strings(events: pa.Table) -> pa.Table:
@@ -228,11 +223,16 @@ def _encode_strings(events: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
+def _codes(events: pa.Table, column: str) -> npt.NDArray[np.int32]:
+    codes: npt.NDArray[np.int32] = events.column(column).combine_chunks().indices.to_numpy()
+    return codes
+
+
 def _order(events: pa.Table) -> npt.NDArray[np.int64]:
     """Returns int64 (E,): the order by (visitor, timestamp_us, message_id)."""
-    named = events.column(VISITOR).combine_chunks()
-    rank = pc.inverse_permutation(pc.sort_indices(named.dictionary).cast(pa.int32())).to_numpy()
-    visitors = rank[named.indices.to_numpy()]
+    names = events.column(VISITOR).combine_chunks().dictionary
+    rank = pc.inverse_permutation(pc.sort_indices(names).cast(pa.int32())).to_numpy()
+    visitors = rank[_codes(events, VISITOR)]
     time_us = events.column("timestamp_us").to_numpy()
     order = np.lexsort((time_us, visitors))
     tied = (np.diff(visitors[order]) == 0) & (np.diff(time_us[order]) == 0)
@@ -250,28 +250,28 @@ def _order(events: pa.Table) -> npt.NDArray[np.int64]:
     return order
 
 
-def _take(events: pa.Table, rows: npt.NDArray[np.int64]) -> pa.Table:
-    return events.take(pa.array(rows)).combine_chunks()
+def _first_messages(events: pa.Table, order: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], int, int]:
+    """Returns the rows that are, in ``order``, the first of their visitor and message id, and the numbers of copies.
 
-
-def _first_messages(events: pa.Table) -> tuple[npt.NDArray[np.int64], int, int]:
-    """Returns the rows that are the first of their visitor and message id, and the numbers of both kinds of copy."""
-    rows = np.arange(events.num_rows)
-    codes = events.column("message_id").combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-    if not len(codes) or codes[-1] == len(codes) - 1:  # codes follow first appearance: as many codes as rows, no copy
-        return rows, 0, 0
-    visitors = events.column(VISITOR).combine_chunks().indices.to_numpy()
-    _, first, which = np.unique(visitors * (codes.max() + 1) + codes, return_index=True, return_inverse=True)
-    copies = np.flatnonzero(first[which] != rows)
-    originals = first[which][copies]
+    The copies are counted apart: those that equal the row kept in every column, and the others.
+    """
+    messages = events.column("message_id").combine_chunks().dictionary_encode()
+    if len(messages.dictionary) == len(order):
+        return order, 0, 0
+    codes = messages.indices.to_numpy().astype(np.int64)[order]
+    keys = _codes(events, VISITOR)[order] * np.int64(len(messages.dictionary)) + codes
+    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    places = np.arange(len(order))
+    copies = np.flatnonzero(first[which] != places)
+    ours, theirs = pa.array(order[copies]), pa.array(order[first[which][copies]])
     exact = np.ones(len(copies), np.bool_)
     for name in events.column_names:
         if name == "message_id":
             continue
         column = events.column(name).combine_chunks()
         values = pc.fill_null(column.indices, -1) if pa.types.is_dictionary(column.type) else pc.fill_null(column, 0)
-        exact &= pc.equal(values.take(pa.array(copies)), values.take(pa.array(originals))).to_numpy(False)
-    return np.sort(first), int(exact.sum()), int((~exact).sum())
+        exact &= pc.equal(values.take(ours), values.take(theirs)).to_numpy(False)
+    return order[np.sort(first)], int(exact.sum()), int((~exact).sum())
 
 
 def _json_number(text: str, key: str) -> float:

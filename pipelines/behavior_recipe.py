@@ -1,5 +1,6 @@
 """What an examples job is asked to do, checked and made concrete before any work begins."""
 
+import time
 import tomllib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -114,7 +115,7 @@ def make_recipe(options: ExamplesOptions) -> Recipe:
         AuguryError: one of its kinds for a missing file, an unknown generator, an impossible spec, ...
     """
     tasks = tuple(plan_reads(options.events, options.format))
-    adapter = get_adapter(options.adapter)
+    adapter = get_adapter(options.adapter, now_us=time.time_ns() // 1000)
     rules = _cleaning_rules(options.cleaning)
     spec = FeatureSpec.from_json(read_text(options.spec)) if options.spec else _spec_of(options)
     generator = load_generator(spec.generator, spec.generator_params)
