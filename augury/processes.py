@@ -14,14 +14,23 @@ def run_module(module: str, argv: Sequence[str]) -> int:
     Ctrl-C and SIGTERM are passed on, once each, and the child decides how to stop; a child that a signal killed has
     exit code 128 plus the signal, as a shell would say.
     """
-    environment = {"TF_CPP_MIN_LOG_LEVEL": "2", **os.environ}
-    child = subprocess.Popen([sys.executable, "-m", module, *argv], env=environment, process_group=0)
+    # TensorFlow logs harmless things as errors (no GPU, no AVX-512); a real error is raised as well.
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+    child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []  # signals that came before there was a child
 
     def pass_on(number: int, _: FrameType | None) -> None:
-        child.send_signal(number)
+        if child is None:
+            early.append(number)
+        else:
+            child.send_signal(number)
 
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        # A process group of its own, or the terminal would send the child a second Ctrl-C.
+        child = subprocess.Popen([sys.executable, "-m", module, *argv], env=environment, process_group=0)
+        for number in early:
+            child.send_signal(number)
         code = child.wait()
     finally:
         for number, handler in before.items():

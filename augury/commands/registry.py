@@ -10,6 +10,7 @@ import typer
 from augury.commands import screen
 from augury.commands.parameters import ModelName, Reason, RegistryRoot, model_name
 from features.storage import read_text
+from models.behavior.command import native_silence
 from models.gates import GateResult, Gates, Replay, Thresholds
 from models.registry import RefusedError, Registry, RegistryError
 
@@ -166,7 +167,8 @@ def _replay_of(family: str) -> Replay:
         )
 
     def replay(folder: Any) -> Any:
-        return import_module(_REPLAYS[family]).replay(folder)
+        with native_silence():
+            return import_module(_REPLAYS[family]).replay(folder)
 
     return replay
 
