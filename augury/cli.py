@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from augury.processes import INTERRUPTED, JobInterrupted
 from features.errors import AuguryError
 
 # The short help stands here as well as in the command, since looking there is what takes time; a test compares the two.
@@ -50,8 +51,6 @@ _EXTRAS = {
 
 _ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
-INTERRUPTED = 130
-
 
 class _Deferred(TyperCommand):
     """A command that so far only has its name and short help."""
@@ -89,6 +88,8 @@ class _Commands(TyperGroup):
         except AuguryError as error:
             _say(str(error))
             raise typer.Exit(1) from error
+        except JobInterrupted:
+            raise typer.Exit(INTERRUPTED) from None
         except KeyboardInterrupt:
             raise _interrupted() from None
         except ModuleNotFoundError as error:

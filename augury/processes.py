@@ -7,12 +7,22 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+INTERRUPTED = 130
+"""Exit code of a process that Ctrl-C ended."""
+
+
+class JobInterrupted(KeyboardInterrupt):  # no error, as KeyboardInterrupt is none
+    """Ctrl-C ended a job, which has said so itself."""
+
 
 def run_module(module: str, argv: Sequence[str]) -> int:
     """Runs ``python -m module`` to its end, on this terminal, and returns its exit code.
 
     Ctrl-C and SIGTERM are passed on, once each, and the child decides how to stop; a child that a signal killed has
     exit code 128 plus the signal, as a shell would say.
+
+    Raises:
+        JobInterrupted: the child ended with exit code 130.
     """
     # TensorFlow logs harmless things as errors (no GPU, no AVX-512); a real error is raised as well.
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
@@ -35,4 +45,7 @@ def run_module(module: str, argv: Sequence[str]) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return code if code >= 0 else 128 - code
+    code = code if code >= 0 else 128 - code
+    if code == INTERRUPTED:
+        raise JobInterrupted
+    return code

@@ -17,6 +17,7 @@ import typer
 from typer.testing import CliRunner
 
 from augury import cli
+from augury.processes import JobInterrupted
 from features.errors import AuguryError
 
 ROOT = Path(__file__).parents[2]
@@ -144,6 +145,12 @@ def test_a_missing_extra_is_named(run, broken):
         "error: this command needs apache_beam.io, which is not installed; "
         "install it with: pip install 'augury[pipelines]'\n"
     )
+
+
+def test_a_job_that_was_interrupted_is_not_reported_twice(run, broken):
+    broken(JobInterrupted())
+    done = run("broken")
+    assert (done.exit_code, done.output) == (130, "")
 
 
 def test_ctrl_c_that_a_runner_wrapped_is_still_ctrl_c(run, broken):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from augury.processes import run_module
+from augury.processes import JobInterrupted, run_module
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +32,12 @@ def test_a_killed_job_has_the_code_a_shell_would_give(job):
     assert run_module("the_job", []) == 137
 
 
+def test_a_job_that_was_interrupted_has_said_so(job):
+    job("import sys; sys.exit(130)")
+    with pytest.raises(JobInterrupted):
+        run_module("the_job", [])
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_reaches_the_job_once_and_it_decides(job, number):
     job(
@@ -40,12 +46,12 @@ def test_a_signal_reaches_the_job_once_and_it_decides(job, number):
         "signal.pthread_sigmask(signal.SIG_BLOCK, signals)\n"
         "print('ready', flush=True)\n"
         "print(signal.sigwait(signals) + 0, len(signal.sigpending()), flush=True)\n"
-        "sys.exit(130)\n"
+        "sys.exit(9)\n"
     )
     code = "import sys; from augury.processes import run_module; sys.exit(run_module('the_job', []))"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout.readline() == "ready\n"
     parent.send_signal(number)
     assert parent.stdout.read() == f"{number + 0} 0\n"
-    assert parent.wait(30) == 130
+    assert parent.wait(30) == 9
     parent.stdout.close()
