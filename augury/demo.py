@@ -23,6 +23,7 @@ from models.behavior.options import TrainOptions
 from models.gates import Gates, Thresholds
 from models.registry import RefusedError, Registry
 from pipelines.behavior_recipe import ExamplesOptions
+from pipelines.quick_start import import_beam
 
 FAMILY = "behavior"
 SUMMARY = "demo.json"
@@ -113,10 +114,11 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
         )
         truth = read_truth(made.folder)
     with clock.step("make examples"), screen.spinner("reading, cleaning, coding"):
-        # Beam takes seconds to load, so it comes when it is needed.
+        asked = examples_options(options)
+        import_beam([*asked.events, asked.output])
         from pipelines.behavior_examples import make_examples
 
-        card = make_examples(examples_options(options))
+        card = make_examples(asked)
     show_card(card)
     artifact = folder / _ARTIFACT
     with clock.step("train, calibrate, evaluate"):
