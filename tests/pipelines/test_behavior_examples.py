@@ -1,7 +1,8 @@
 """The examples pipeline on literal rows, end to end on the DirectRunner."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,31 @@ def test_options_that_cannot_be_are_refused() -> None:
         ExamplesOptions(events=("a",), output="o", max_bad_share=2)
     with pytest.raises(ExamplesOptionError, match="go together"):
         ExamplesOptions(events=("a",), output="o", window_start="2026-01-01")
+
+
+def test_a_full_disk_is_one_clear_line_and_nothing_is_left(tmp_path: Path, tiny_disk: Path) -> None:
+    rows = [row(f"v{n}", n % 60, "Product Viewed") for n in range(400)]
+    asked = options(tmp_path, rows, output=str(tiny_disk / "data"))
+    with pytest.raises(PipelineFailedError, match="the disk is full; free some space"):
+        make_examples(asked)
+    assert list(tiny_disk.iterdir()) == []
+
+
+def test_a_job_can_live_on_cloud_storage(tmp_path: Path, new_bucket: Callable[[str], str]) -> None:
+    import fsspec
+
+    bucket = new_bucket("examples-pipeline")
+    rows = [row(f"v{n}", minute, "Product Viewed") for n in range(30) for minute in (1, 2)]
+    rows[3] = "broken"
+    local = options(tmp_path, rows)
+    with fsspec.open(f"{bucket}/in/events.jsonl.gz", "wb", compression="gzip") as file:
+        file.write(Path(local.events[0]).read_bytes())
+    remote = replace(local, events=(f"{bucket}/in/*.jsonl.gz",), output=f"{bucket}/out/data")
+    assert make_examples(remote)["splits"] == make_examples(local)["splits"]
+    files = fsspec.filesystem("gs")
+    files.invalidate_cache()
+    assert files.exists(f"{bucket}/out/data/dataset_card.json")
+    assert len(files.glob(f"{bucket}/out/data-dead-letter/*.parquet")) == 1
+    with pytest.raises(AuguryError, match="holds files already"):
+        make_examples(remote)
+    assert make_examples(replace(remote, overwrite=True))["visitors"] == 30
