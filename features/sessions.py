@@ -260,10 +260,11 @@ def _first_messages(events: pa.Table, order: npt.NDArray[np.int64]) -> tuple[npt
         return order, 0, 0
     codes = messages.indices.to_numpy().astype(np.int64)[order]
     keys = _codes(events, VISITOR)[order] * np.int64(len(messages.dictionary)) + codes
-    _, first, which = np.unique(keys, return_index=True, return_inverse=True)
-    places = np.arange(len(order))
-    copies = np.flatnonzero(first[which] != places)
-    ours, theirs = pa.array(order[copies]), pa.array(order[first[which][copies]])
+    # a dictionary numbers values as they first appear: a row is the first of its key if its number is new
+    numbers = pa.array(keys).dictionary_encode().indices.to_numpy()
+    first = numbers > np.concatenate([[-1], np.maximum.accumulate(numbers)[:-1]])
+    places, copies = np.flatnonzero(first), np.flatnonzero(~first)
+    ours, theirs = pa.array(order[copies]), pa.array(order[places[numbers[copies]]])
     exact = np.ones(len(copies), np.bool_)
     for name in events.column_names:
         if name == "message_id":
@@ -271,7 +272,7 @@ def _first_messages(events: pa.Table, order: npt.NDArray[np.int64]) -> tuple[npt
         column = events.column(name).combine_chunks()
         values = pc.fill_null(column.indices, -1) if pa.types.is_dictionary(column.type) else pc.fill_null(column, 0)
         exact &= pc.equal(values.take(ours), values.take(theirs)).to_numpy(False)
-    return order[np.sort(first)], int(exact.sum()), int((~exact).sum())
+    return order[places], int(exact.sum()), int((~exact).sum())
 
 
 def _json_number(text: str, key: str) -> float:

@@ -1,12 +1,16 @@
 """Turns grouped shards into TFRecord files, one a split, and reports what is in them."""
 
 import io
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import apache_beam as beam
 import pyarrow as pa
 import pyarrow.parquet as pq
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
 from example_generators.base import ExampleGenerator
 from features.coding import FeatureCoder
@@ -17,6 +21,9 @@ from transforms.shard_examples import ShardExamples, shard_examples
 from transforms.shards import unpack
 from transforms.tally import count
 from transforms.tfrecords import encode_examples, tfrecord_bytes
+
+_THREADS = 2
+"""Shards that one worker thread has in work at once; each takes some hundred MB."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,8 @@ class WriteExamples(beam.PTransform):
 
 
 class _WriteShard(beam.DoFn):
+    """Works on a few shards of a bundle at once: Arrow and NumPy let go of the interpreter while they compute."""
+
     def __init__(self, generator: ExampleGenerator, spec: FeatureSpec, layout: ShardLayout) -> None:
         self._generator = generator
         self._spec = spec
@@ -91,21 +100,39 @@ class _WriteShard(beam.DoFn):
     def setup(self) -> None:
         self._coder = FeatureCoder(self._spec)
 
+    def start_bundle(self) -> None:
+        self._pool = ThreadPoolExecutor(_THREADS)
+        self._running: deque[Future[ShardReport]] = deque()
+
     def process(self, element: tuple[int, Iterable[bytes]], window: Window) -> Iterator[ShardReport]:
         shard, pieces = element
+        events = unpack(pieces)  # here, since a runner's iterable is this thread's alone
+        self._running.append(self._pool.submit(self._work, shard, events, window))
+        while len(self._running) > _THREADS:
+            yield self._next()
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        while self._running:
+            yield GlobalWindows.windowed_value(self._next())
+        self._pool.shutdown()
+
+    def _next(self) -> ShardReport:
+        report = self._running.popleft().result()
+        count("dropped", report.dropped)
+        count("excluded", report.excluded)
+        count("examples", {split: sum(labels.values()) for split, labels in report.labels.items()})
+        return report
+
+    def _work(self, shard: int, events: pa.Table, window: Window) -> ShardReport:
         made = shard_examples(
-            unpack(pieces),
+            events,
             coder=self._coder,
             generator=self._generator,
             window=window,
             golden=self._layout.golden_per_shard,
         )
         self._write(shard, made)
-        count("dropped", made.dropped)
-        count("excluded", made.excluded)
-        for split, labels in made.labels.items():
-            count("examples", {split: sum(labels.values())})
-        yield ShardReport(made.labels, made.sessions, made.visitors, made.dropped, made.excluded)
+        return ShardReport(made.labels, made.sessions, made.visitors, made.dropped, made.excluded)
 
     def _write(self, shard: int, made: ShardExamples) -> None:
         for split, columns in made.columns.items():
