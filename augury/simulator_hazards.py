@@ -11,9 +11,10 @@ The log-odds of p add up (names as in the code):
 - ``DEVICE``, and ``MEDIUM`` of the last campaign that brought the visitor since the purchase;
 - ``BASKET`` of the number of items in the cart, ``VISIT`` for each further visit (a pause over ``VISIT_GAP_SECONDS``);
 - ``LAST`` of the kind of the last event;
-- three exponentially weighted sums over the events, which forget by ``MEMORY`` an event: interest (``INTEREST`` of
-  each kind), order (``STEP`` of each pair of kinds that follow one another: a search that leads to a product, an item
-  put into the cart and taken out again) and attention (``READING`` times the standardised log dwell on the page left).
+- the momentum, a sum over the events to which each adds ``INTEREST`` of its kind, ``STEP`` of the kind before it and
+  its own (a search that leads to a product, an item put into the cart and taken out again), and ``READING`` times the
+  log dwell on the page left, over ``READING_CENTRE``. Before that, each event leaves a share ``KEEP`` of the momentum
+  so far: a visitor who goes back to the home page or searches begins anew.
 """
 
 from dataclasses import dataclass, fields
@@ -44,8 +45,6 @@ MAX_RUN = 40
 VISIT_GAP_SECONDS = 1800.0
 """A longer pause begins a new visit."""
 
-MEMORY = 0.8
-
 
 def _by_kind(**values: float) -> Floats:
     names = {
@@ -58,28 +57,30 @@ def _by_kind(**values: float) -> Floats:
     return out
 
 
-BIAS = -4.65
+BIAS = -5.2
 DEVICE = np.array([0.25, -0.45, 0.0])
-MEDIUM = np.array([0.0, 0.6, 0.2, -0.5])
-BASKET = np.array([0.0, 1.5, 2.0, 2.2])
-VISIT = 0.4
+MEDIUM = np.array([0.0, 0.5, 0.2, -0.4])
+BASKET = np.array([0.0, 1.6, 2.0, 2.2])
+VISIT = 0.3
 MAX_VISITS = 4
-LAST = _by_kind(home=-0.6, category=-0.3, search=-0.3, cart=0.6, checkout=1.6, help=-0.3, remove=-0.4)
-INTEREST = _by_kind(home=-0.3, category=-0.1, product=0.3, add=0.5, remove=-0.5, cart=0.2, checkout=0.5)
-READING = 0.35
+LAST = _by_kind(home=-0.8, category=-0.5, search=-0.5, add=0.3, cart=0.9, checkout=2.0, help=-0.4, remove=-0.6)
+INTEREST = _by_kind(home=-0.2, category=-0.1, product=0.45, add=0.6, remove=-0.6, cart=0.3, checkout=0.4)
+KEEP = np.where(np.isin(np.arange(KINDS), [HOME, SEARCH]), 0.0, 0.85)
+READING = 0.3
 READING_CENTRE = np.log(25.0)
-READING_SCALE = 1.0
 READING_LIMIT = 1.5
 
 STEP = np.zeros((KINDS, KINDS))
 STEP[SEARCH, PRODUCT] = 0.9
-STEP[ADD, REMOVE] = -0.8
-STEP[CHECKOUT, HELP] = -0.8
+STEP[ADD, REMOVE] = -0.6
 
-STOP_BIAS = -2.45
+STOP_BIAS = -2.85
 STOP = _by_kind(home=0.35, search=-0.3, product=-0.1, add=-0.5, remove=0.3, cart=0.2, checkout=1.3, help=0.2)
-STOP_FIRST = 0.9
+STOP_FIRST = 1.0
 """More visitors stop at their first event: the bounce."""
+
+FATIGUE = 0.05
+"""Every event makes stopping likelier: few visitors come near ``MAX_RUN``."""
 
 
 @dataclass
@@ -92,7 +93,7 @@ class Runs:
         basket: items in the cart.
         last: kind of the last event, 0 before the first.
         medium: index of the medium of the last campaign.
-        interest, order, attention: the exponentially weighted sums.
+        momentum: the sum that forgets.
     """
 
     events: Ints
@@ -100,18 +101,13 @@ class Runs:
     basket: Ints
     last: Ints
     medium: Ints
-    interest: Floats
-    order: Floats
-    attention: Floats
+    momentum: Floats
 
     @classmethod
     def fresh(cls, size: int) -> "Runs":
         """Returns the state of ``size`` visitors before any event."""
         zeros = np.zeros(size, np.int64)
-        return cls(
-            zeros, zeros.copy(), zeros.copy(), zeros.copy(), zeros.copy(),
-            np.zeros(size), np.zeros(size), np.zeros(size),
-        )  # fmt: skip
+        return cls(zeros, zeros.copy(), zeros.copy(), zeros.copy(), zeros.copy(), np.zeros(size))
 
     def take(self, rows: npt.NDArray[np.bool_] | Ints) -> "Runs":
         """Returns the state of the visitors at ``rows``."""
@@ -133,10 +129,9 @@ class Runs:
         first = self.events == 0
         away = pause_seconds > VISIT_GAP_SECONDS
         read = np.log(np.where(first | away, 25.0, pause_seconds))
-        read = np.clip((read - READING_CENTRE) / READING_SCALE, -READING_LIMIT, READING_LIMIT)
-        self.interest = MEMORY * self.interest + INTEREST[kind]
-        self.order = MEMORY * self.order + np.where(first, 0.0, STEP[self.last, kind])
-        self.attention = MEMORY * self.attention + READING * read
+        read = np.clip(read - READING_CENTRE, -READING_LIMIT, READING_LIMIT)
+        step = np.where(first, 0.0, STEP[self.last, kind])
+        self.momentum = KEEP[kind] * self.momentum + INTEREST[kind] + step + READING * read
         self.visits = np.minimum(self.visits + (first | away), MAX_VISITS)
         self.basket = self.basket + (kind == ADD) - (kind == REMOVE)
         self.medium = np.where(medium > 0, medium, self.medium)
@@ -146,10 +141,10 @@ class Runs:
     def buy_probability(self, device: Ints) -> Floats:
         """Returns float64 (N,): h_buy / (h_buy + h_leave), after at least one event."""
         odds = BIAS + DEVICE[device] + MEDIUM[self.medium] + BASKET[np.minimum(self.basket, 3)]
-        odds = odds + VISIT * (self.visits - 1) + LAST[self.last] + self.interest + self.order + self.attention
+        odds = odds + VISIT * (self.visits - 1) + LAST[self.last] + self.momentum
         return 1.0 / (1.0 + np.exp(-odds))
 
     def stop_probability(self) -> Floats:
         """Returns float64 (N,): h_buy + h_leave."""
-        odds = STOP_BIAS + STOP[self.last] + STOP_FIRST * (self.events == 1)
+        odds = STOP_BIAS + STOP[self.last] + STOP_FIRST * (self.events == 1) + FATIGUE * self.events
         return np.where(self.events >= MAX_RUN, 1.0, 1.0 / (1.0 + np.exp(-odds)))

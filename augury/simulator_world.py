@@ -187,10 +187,7 @@ def build_shop() -> Shop:
     names = [
         f"{_ADJECTIVES[i % 16]} {_MATERIALS[i // 16 % 16]} {CATEGORIES[i // ITEMS_PER_CATEGORY]}" for i in range(ITEMS)
     ]
-    urls += [
-        f"{SHOP}/item/{CATEGORIES[i // ITEMS_PER_CATEGORY]}/{name.replace(' ', '-')}-{1000 + i}"
-        for i, name in enumerate(names)
-    ]
+    urls += [f"{SHOP}/item/{CATEGORIES[i // ITEMS_PER_CATEGORY]}?id={1000 + i}" for i in range(ITEMS)]
     help_page = len(urls)
     urls += [f"{SHOP}/{page}" for page in _HELP_PAGES]
     prices = np.round(np.exp(rng.normal(3.9, 0.7, ITEMS)) * 20) / 20

@@ -11,13 +11,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 DEVICE = {"desktop": 0.25, "mobile": -0.45, "tablet": 0.0}
-MEDIUM = {None: 0.0, "email": 0.6, "cpc": 0.2, "social": -0.5}
-BASKET = {0: 0.0, 1: 1.5, 2: 2.0, 3: 2.2}
-LAST = {"home": -0.6, "category": -0.3, "search": -0.3, "cart": 0.6, "checkout": 1.6, "help": -0.3, "remove": -0.4}
-INTEREST = {
-    "home": -0.3, "category": -0.1, "product": 0.3, "add": 0.5, "remove": -0.5, "cart": 0.2, "checkout": 0.5,
+MEDIUM = {None: 0.0, "email": 0.5, "cpc": 0.2, "social": -0.4}
+BASKET = {0: 0.0, 1: 1.6, 2: 2.0, 3: 2.2}
+LAST = {
+    "home": -0.8, "category": -0.5, "search": -0.5, "add": 0.3, "remove": -0.6, "cart": 0.9, "checkout": 2.0,
+    "help": -0.4,
 }  # fmt: skip
-ORDER = {("search", "product"): 0.9, ("add", "remove"): -0.8, ("checkout", "help"): -0.8}
+INTEREST = {
+    "home": -0.2, "category": -0.1, "product": 0.45, "add": 0.6, "remove": -0.6, "cart": 0.3, "checkout": 0.4,
+}  # fmt: skip
+ORDER = {("search", "product"): 0.9, ("add", "remove"): -0.6}
 
 KINDS = {
     "Products Searched": "search",
@@ -53,16 +56,17 @@ def probability(events: Sequence[Mapping[str, Any]]) -> float:
     kinds = [kind_of(event) for event in events]
     pauses = [(b["timestamp_us"] - a["timestamp_us"]) / 1e6 for a, b in pairwise(events)]
     mediums = [parse_qs(urlsplit(event["url"]).query).get("utm_medium", [None])[0] for event in events]
-    odds = -4.65 + DEVICE[device_of(events[-1]["user_agent"])]
+    odds = -5.2 + DEVICE[device_of(events[-1]["user_agent"])]
     odds += MEDIUM[next((medium for medium in reversed(mediums) if medium), None)]
     odds += BASKET[min(3, kinds.count("add") - kinds.count("remove"))]
-    odds += 0.4 * min(3, sum(pause > 1800 for pause in pauses))
+    odds += 0.3 * min(3, sum(pause > 1800 for pause in pauses))
     odds += LAST.get(kinds[-1], 0.0)
-    for age, kind in enumerate(reversed(kinds)):
-        odds += 0.8**age * INTEREST.get(kind, 0.0)
-    for age, pair in enumerate(reversed(list(pairwise(kinds)))):
-        odds += 0.8**age * ORDER.get(pair, 0.0)
-    for age, pause in enumerate(reversed(pauses)):
-        if pause <= 1800:
-            odds += 0.8**age * 0.35 * max(-1.5, min(1.5, math.log(pause / 25.0)))
+    momentum = 0.0
+    for i, kind in enumerate(kinds):
+        momentum = (0.0 if kind in ("home", "search") else 0.85 * momentum) + INTEREST.get(kind, 0.0)
+        if i:
+            momentum += ORDER.get((kinds[i - 1], kind), 0.0)
+            if pauses[i - 1] <= 1800:
+                momentum += 0.3 * max(-1.5, min(1.5, math.log(pauses[i - 1] / 25.0)))
+    odds += momentum
     return 1.0 / (1.0 + math.exp(-odds))
