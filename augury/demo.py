@@ -61,7 +61,7 @@ class DemoOptions:
     output: str = "demo"
     events: str | None = None
     mapping: str = "segment"
-    visitors: int = 30_000
+    visitors: int = 60_000
     seed: int = 0
     max_epochs: int = 12
     horizon_events: int = 10

@@ -67,12 +67,12 @@ def true_probabilities(predictions: pa.Table, truth: pa.Table) -> Floats:
 def show_figures(figures: Mapping[str, Mapping[str, float]]) -> None:
     """Prints the figures of all predictions, one a row."""
     known = TRUTH in figures
-    columns = ["predictions", "AUC", "95 % interval", "log loss", "ECE", *(["distance to truth"] if known else [])]
+    columns = ["predictions", "AUC", "95 % interval", "log loss", "ECE", *(["distance"] if known else [])]
     rows = [
         (
             NAMES[name],
             own["auc"],
-            f"{own['auc_low']:.4f} to {own['auc_high']:.4f}",
+            f"{own['auc_low']:.3f} to {own['auc_high']:.3f}",
             own["log_loss"],
             own["ece"],
             *([own["distance"]] if known else []),
@@ -80,6 +80,8 @@ def show_figures(figures: Mapping[str, Mapping[str, float]]) -> None:
         for name, own in figures.items()
     ]
     screen.table("On the test split", columns, rows, right=range(1, len(columns)))
+    if known:
+        screen.line("distance: mean distance to the true probability")
 
 
 def calibration_of(artifact: Path) -> dict[str, Any]:

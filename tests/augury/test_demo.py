@@ -50,7 +50,13 @@ def test_from_nothing_to_a_promoted_version(tmp_path: Path, capfd: pytest.Captur
     assert list(summary["seconds"]) == [
         "simulate a shop", "make examples", "train, calibrate, evaluate", "publish", "try the gates and promote",
     ]  # fmt: skip
-    for text in ("distance to", "boosted trees", summary["version"], summary["report"], "row rejected"):
+    for text in (
+        "mean distance to the true probability",
+        "boosted trees",
+        summary["version"],
+        summary["report"],
+        "row rejected",
+    ):
         assert text in shown
 
 
