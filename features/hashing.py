@@ -5,12 +5,14 @@ Algorithm 1 of Zap (https://arxiv.org/abs/1807.06046): start from m zeros; for e
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import mmh3
 import numpy as np
 import numpy.typing as npt
 
 
+@lru_cache(maxsize=1 << 16)  # segments, query keys and the like recur in one URL after another
 def bucket_of(text: str, size: int, seed: int) -> int:
     """Returns the bucket of a string, 0 to ``size`` - 1: unsigned 32-bit murmur3 of its UTF-8 bytes, mod ``size``."""
     # a lone surrogate has no UTF-8 form; Arrow strings cannot hold one, decoded URLs and JSON might

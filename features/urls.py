@@ -104,6 +104,7 @@ def _looks_like_host(text: str) -> bool:
     return text.rpartition(".")[2].lower() not in _FILE_ENDINGS
 
 
+@lru_cache(maxsize=1 << 12)  # a site has few hosts, its events many URLs
 def _host(authority: str) -> str:
     name = authority.rpartition("@")[2]
     if name.startswith("["):

@@ -10,7 +10,7 @@ import orjson
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
 
 from features.sessions import Window
-from features.storage import read_bytes
+from features.storage import list_files, open_filesystem, read_bytes
 from pipelines.behavior_recipe import ExamplesOptions, Recipe, make_recipe
 from pipelines.launch import beam_options, choose_runner, run_to_end
 from pipelines.options import parse_options
@@ -37,11 +37,12 @@ def build(pipeline: beam.Pipeline, options: ExamplesOptions, recipe: Recipe, sta
         recipe.tasks, recipe.adapter, recipe.read_columns, options.dead_letter_folder
     )
     cleaned = read.events | "CleanEvents" >> CleanEvents(recipe.rules)
-    tallies = (read[TALLY], cleaned[TALLY]) | "FlattenTallies" >> beam.Flatten()
+    # side inputs one by one: flattened, they would keep runners from fusing the steps before the shuffle
+    tallies = (beam.pvalue.AsList(read[TALLY]), beam.pvalue.AsList(cleaned[TALLY]))
     window = beam.pvalue.AsSingleton(
         pipeline
         | "WindowOnce" >> beam.Create([recipe.window], reshuffle=False)
-        | "SpanWindow" >> beam.Map(_window, beam.pvalue.AsList(tallies))
+        | "SpanWindow" >> beam.Map(_window, tallies[1])
     )
     links = None
     if options.link_visitors:
@@ -77,6 +78,7 @@ def make_examples(options: ExamplesOptions, beam_flags: Sequence[str] = ()) -> d
     recipe = make_recipe(options)
     staging = Staging.begin(options.output, overwrite=options.overwrite)
     staging.clear(CARD)
+    _clear_dead_letters(options.dead_letter_folder)
     try:
         pipeline = beam.Pipeline(runner=choose_runner(flags), options=_without_main_session(flags))
         build(pipeline, options, recipe, staging)
@@ -92,6 +94,13 @@ def run(argv: Sequence[str]) -> None:
     options, beam_flags = parse_options(ExamplesOptions, argv, __doc__)
     card = make_examples(options, beam_flags)
     sys.stdout.write(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+
+
+def _clear_dead_letters(folder: str) -> None:
+    """Removes what an earlier job rejected, so that the folder tells of this one only."""
+    for path in list_files(f"{folder}/part-*.parquet"):
+        files, target = open_filesystem(path)
+        files.rm_file(target)
 
 
 def _without_main_session(flags: PipelineOptions) -> PipelineOptions:

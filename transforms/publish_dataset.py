@@ -55,7 +55,7 @@ class PublishDataset(beam.PTransform):
 
     Args:
         reports: what the shards hold.
-        tallies: what reading and cleaning counted.
+        tallies: side inputs, what reading and what cleaning counted.
         window: singleton side input, the window covered.
         spec: the feature spec, written beside the examples.
         notes: what the card adds.
@@ -65,14 +65,14 @@ class PublishDataset(beam.PTransform):
     def __init__(
         self,
         reports: beam.PCollection,
-        tallies: beam.PCollection,
+        tallies: tuple[beam.pvalue.AsList, beam.pvalue.AsList],
         window: beam.pvalue.AsSingleton,
         spec: FeatureSpec,
         notes: DatasetNotes,
         staging: Staging,
     ) -> None:
         super().__init__()
-        self._inputs = (beam.pvalue.AsList(reports), beam.pvalue.AsList(tallies), window)
+        self._inputs = (beam.pvalue.AsList(reports), *tallies, window)
         self._constants = (spec, notes, staging)
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
@@ -86,13 +86,14 @@ class PublishDataset(beam.PTransform):
 def _publish(
     _: None,
     reports: list[ShardReport],
-    tallies: list[Tally],
+    read: list[Tally],
+    cleaned: list[Tally],
     window: Window,
     spec: FeatureSpec,
     notes: DatasetNotes,
     staging: Staging,
 ) -> dict[str, Any]:
-    tally = merge(tallies)
+    tally = merge([*read, *cleaned])
     check_bad_share(tally, notes)
     card = dataset_card(reports, tally, window, spec, notes)
     if not sum(split["examples"] for split in card["splits"].values()):

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import apache_beam as beam
 import pyarrow as pa
@@ -13,8 +14,11 @@ import pyarrow.parquet as pq
 from features.adapters import Adapter
 from features.events import DEAD_LETTER_SCHEMA, Adapted
 from features.storage import open_atomic
+from transforms import coders as coders  # batches get their coder
 from transforms.sources import ReadTask, read_chunks
 from transforms.tally import Tally, count
+
+Chunk = TypeVar("Chunk")
 
 TALLY = "tally"
 """Tag of the output that carries a ``Tally`` for every piece of work."""
@@ -57,7 +61,7 @@ class _ReadTask(beam.DoFn):
         rows = 0
         with ExitStack() as stack:
             letters: pq.ParquetWriter | None = None
-            for chunk in read_chunks(task, self._adapter.columns(self._columns)):
+            for chunk in _ahead(read_chunks(task, self._adapter.columns(self._columns))):
                 adapted: Adapted = self._adapter.adapt(chunk, task.path)
                 rows += adapted.events.num_rows + adapted.rejected.num_rows
                 if adapted.rejected.num_rows:
@@ -70,3 +74,12 @@ class _ReadTask(beam.DoFn):
                 if adapted.events.num_rows:
                     yield adapted.events
         yield beam.pvalue.TaggedOutput(TALLY, Tally({**count("read", {"rows": rows}), **count("rejected", rejected)}))
+
+
+def _ahead(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Yields the chunks, having the next one read by another thread while the caller works on this one."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, chunks, None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(next, chunks, None)
+            yield chunk

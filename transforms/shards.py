@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.sessions import VISITOR
+from transforms.ipc import from_ipc, to_ipc
 
 _SHARD_SEED = 0x5A4D  # apart from the seeds of splits and hash buckets, so that shards are independent of both
 
@@ -61,16 +62,12 @@ def shard_of(visitor: str, shards: int) -> int:
 def pack(events: pa.RecordBatch) -> bytes:
     """Returns a batch as an Arrow IPC stream whose dictionaries hold only the values in use."""
     events = pa.RecordBatch.from_arrays([_compact(column) for column in events.columns], names=events.schema.names)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, events.schema) as writer:
-        writer.write_batch(events)
-    packed: bytes = sink.getvalue().to_pybytes()
-    return packed
+    return to_ipc(events)
 
 
 def unpack(pieces: Iterable[bytes]) -> pa.Table:
     """Returns the packed batches of one shard as one table."""
-    return pa.Table.from_batches([pa.ipc.open_stream(piece).read_next_batch() for piece in pieces])
+    return pa.Table.from_batches([from_ipc(piece) for piece in pieces])
 
 
 def _encoded(column: pa.Array) -> pa.Array:

@@ -142,3 +142,19 @@ def test_sessions_equal_a_plain_reading_of_the_rules(rows: list[tuple[str, int, 
     ]
     assert found == expected
     assert sum(dropped.values()) == len(rows) - sum(map(len, expected))
+
+
+@given(
+    st.lists(
+        st.sampled_from(["", "a", "ab", "ba", "same-head-1-same-tail", "same-head-2-same-tail", "ü" * 9]), max_size=20
+    )
+)
+def test_copies_are_found_whatever_the_ids_look_like(ids: list[str]) -> None:
+    table = events([("a", n, message, "p") for n, message in enumerate(ids)])
+    sessions, dropped = build_sessions(table, SessionRules(), WINDOW)
+    assert sessions.events.column("message_id").to_pylist() == list(dict.fromkeys(ids))
+    assert dropped["duplicate_message_id"] == len(ids) - len(set(ids))
+    padded = build_sessions(
+        pa.concat_tables([events([("a", 0, "x" * 30, "p")]), table]).slice(1), SessionRules(), WINDOW
+    )
+    assert padded[0].events.equals(sessions.events)

@@ -1,0 +1,17 @@
+"""Arrow batches as bytes."""
+
+import pyarrow as pa
+
+
+def to_ipc(batch: pa.RecordBatch) -> bytes:
+    """Returns a batch as an Arrow IPC stream; equal batches give equal bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    encoded: bytes = sink.getvalue().to_pybytes()
+    return encoded
+
+
+def from_ipc(encoded: bytes) -> pa.RecordBatch:
+    """Returns the one batch of an Arrow IPC stream."""
+    return pa.ipc.open_stream(encoded).read_next_batch()
