@@ -54,6 +54,7 @@ class DemoOptions:
         max_epochs: most passes over the training examples.
         horizon_events: with your own events, whether the visitor buys within so many next events of the session.
         gap_minutes: with your own events, inactivity that ends a session.
+        max_events: with your own events, drop visitors with more events than this.
         test: with your own events, the last share of the time, which is kept for the test.
         max_ece: the most calibration error with which a model is promoted.
     """
@@ -66,6 +67,7 @@ class DemoOptions:
     max_epochs: int = 12
     horizon_events: int = 10
     gap_minutes: float = 30.0
+    max_events: int = 1000
     test: float = 0.2
     max_ece: float = 0.02
 
@@ -173,6 +175,7 @@ def examples_options(options: DemoOptions) -> ExamplesOptions:
         generator="purchase_points",
         generator_params=orjson.dumps(_SOON | {"horizon_events": options.horizon_events}).decode(),
         gap_minutes=options.gap_minutes,
+        max_events=options.max_events,
         split_by="time",
         test=options.test,
         seed=options.seed,

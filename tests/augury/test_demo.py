@@ -72,7 +72,7 @@ def test_a_failed_training_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixt
 
 
 def test_own_events_are_asked_at_page_views_with_the_end_as_test() -> None:
-    options = DemoOptions("out", events="events.csv.gz", mapping="shop.toml", horizon_events=5, seed=3)
+    options = DemoOptions("out", events="events.csv.gz", mapping="shop.toml", horizon_events=5, max_events=2000, seed=3)
     assert examples_options(options) == ExamplesOptions(
         events=("events.csv.gz",),
         output="out/examples",
@@ -80,6 +80,7 @@ def test_own_events_are_asked_at_page_views_with_the_end_as_test() -> None:
         generator="purchase_points",
         generator_params='{"view_events":["Page Viewed","Screen Viewed","Product Viewed"],"horizon_events":5}',
         gap_minutes=30.0,
+        max_events=2000,
         split_by="time",
         test=0.2,
         seed=3,
