@@ -5,7 +5,7 @@ ends with the same bits as one that was not.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, note) as work goes on."""
 
 _POOL_BATCHES = 32
+_AVERAGING = 0.998
 _PREDICT_BATCH = 4096
 
 
@@ -56,7 +57,7 @@ class FitState:
 
 
 class Fitter:
-    """Trains one network.
+    """Trains one network; what is judged and kept is the running average of its weights (Polyak & Juditsky 1992).
 
     The network's own logits stay honest: the loss sees them shifted by the logarithm of the class weights, because the
     minimiser of weighted cross entropy is the true distribution times the weights (Elkan 2001, "The foundations of
@@ -69,16 +70,18 @@ class Fitter:
         self.weights = options.weights(counts)
         self.state = FitState()
         network.head.bias.assign(np.log(counts / counts.sum()))  # start at the base rates
-        self.optimizer = keras.optimizers.Adam(options.learning_rate)
+        # With its usual epsilon of 1e-7 Adam moves a weight that sees only noise as fast as one that matters.
+        self.optimizer = keras.optimizers.Adam(options.learning_rate, epsilon=1e-4)
         self.optimizer.build(network.trainable_variables)
+        self.averages = [tf.Variable(variable.value, trainable=False) for variable in network.trainable_variables]
         batch, labels = _signature(network), tf.TensorSpec([None], tf.int64)
         self._step = tf.function(self._train_step, input_signature=[batch, labels])
         self._logits = tf.function(network, input_signature=[batch])
 
     @property
-    def variables(self) -> list[keras.Variable]:
-        """Everything that changes in training: weights, the counters of dropout, Adam's moments and step size."""
-        return [*self.network.variables, *self.optimizer.variables]
+    def variables(self) -> list[keras.Variable | tf.Variable]:
+        """Everything that changes in training: weights, the counters of dropout, averages, Adam's moments."""
+        return [*self.network.variables, *self.averages, *self.optimizer.variables]
 
     def run(self, after_epoch: Callable[[FitState], None], progress: Progress) -> None:
         """Trains until early stopping or the last epoch, then restores the weights of the best epoch.
@@ -93,39 +96,39 @@ class Fitter:
         while not self.state.finished:
             self.run_epoch(progress)
             after_epoch(self.state)
-        for variable, value in zip(self.network.variables, self.state.best, strict=True):
-            variable.assign(value)
+        _assign(self.network.trainable_variables, self.state.best)
 
     def run_epoch(self, progress: Progress) -> None:
         """Trains for one epoch and judges it on the validation examples."""
         state, options = self.state, self.options
         epoch = len(state.history)
         batches = epoch_batches(self.train.packed.lengths, options.batch_size, options.seed, epoch)
-        rate = float(self.optimizer.learning_rate.numpy())
         total, note = tf.zeros(()), f"epoch {epoch + 1}"
         for index, rows in enumerate(batches):
             total += self._step(_tensors(self.train.packed.take(rows)), tf.constant(self.train.labels[rows]))
             if index % 10 == 0 or index + 1 == len(batches):
                 progress("train", index + 1, len(batches), note)
+        weights = [variable.numpy() for variable in self.network.trainable_variables]
+        averages = [variable.numpy() for variable in self.averages]
+        _assign(self.network.trainable_variables, averages)
         loss = cross_entropy(self.predict(self.validation.packed), self.validation.labels)
+        _assign(self.network.trainable_variables, weights)
         if not math.isfinite(loss):
             raise TrainingError(
-                f"the validation loss is {loss} after epoch {epoch + 1}; lower --learning-rate (now {rate:g})"
+                f"the validation loss is {loss} after epoch {epoch + 1}; lower --learning-rate "
+                f"(now {options.learning_rate:g})"
             )
         state.history.append(
             {
                 "epoch": epoch + 1,
                 "train_loss": float(total) / len(self.train.labels),
                 "validation_loss": loss,
-                "learning_rate": rate,
             }
         )
         if loss < state.best_loss:
-            state.best_loss, state.waited = loss, 0
-            state.best = [variable.numpy() for variable in self.network.variables]
+            state.best_loss, state.waited, state.best = loss, 0, averages
         else:
             state.waited += 1
-            self.optimizer.learning_rate.assign(rate / 3)
         state.finished = state.waited >= options.patience or epoch + 1 >= options.max_epochs
 
     def predict(self, packed: Packed) -> npt.NDArray[np.float32]:
@@ -146,6 +149,10 @@ class Fitter:
             loss = tf.reduce_mean(losses) + self.network.penalty()
         variables = self.network.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
+        steps = tf.cast(self.optimizer.iterations, tf.float32)
+        keep = tf.minimum(_AVERAGING, steps / (steps + 10))  # the first steps are forgotten soon
+        for average, variable in zip(self.averages, variables, strict=True):
+            average.assign(keep * average + (1 - keep) * variable.value)
         return tf.reduce_sum(losses)
 
 
@@ -184,6 +191,11 @@ def cross_entropy(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
     """Returns the mean of -log p(label), in nats, without class weights."""
     chances = softmax(logits)[np.arange(len(labels)), labels]
     return float(np.mean(-np.log(np.maximum(chances, np.finfo(np.float64).tiny))))
+
+
+def _assign(variables: Sequence[keras.Variable], values: Sequence[npt.NDArray[Any]]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _tensors(packed: Packed) -> dict[str, tf.Tensor]:

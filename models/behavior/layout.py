@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from features.bucketing import MinMax, OneHot
 from features.coding import CodedInstances
 from features.ragged import offsets_of, places_of
 from features.spec import FeatureSpec
@@ -21,6 +22,7 @@ class Layout:
         hash_size: number of hash buckets.
         steps: name -> number of values of each feature of a step.
         categories: name -> number of values of each categorical or bucketed feature of the whole instance.
+        ordered: names of those among them that are buckets of a number; those of steps all are.
         numbers: names of the numeric features of the whole instance.
         classes: number of classes.
     """
@@ -28,6 +30,7 @@ class Layout:
     hash_size: int
     steps: Mapping[str, int]
     categories: Mapping[str, int]
+    ordered: frozenset[str]
     numbers: tuple[str, ...]
     classes: int
 
@@ -41,6 +44,7 @@ class Layout:
             spec.hash.size,
             {name.partition("/")[2]: tensor.size for name, tensor in steps.items()},
             {name.partition("/")[2]: tensor.size for name, tensor in metadata.items() if tensor.size is not None},
+            frozenset(f.name for f in spec.metadata if not isinstance(f.coding, (OneHot, MinMax))),
             tuple(name.partition("/")[2] for name, tensor in metadata.items() if tensor.size is None),
             spec.classes,
         )

@@ -6,7 +6,7 @@ all, F features a step, M categorical and V numeric features an instance, E embe
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import keras
 import numpy as np
@@ -27,15 +27,16 @@ class BehaviorNetwork(keras.Model):
         seeds = iter(np.random.SeedSequence(seed).generate_state(32).tolist())
         self.layout = layout
         self.l2 = options.l2
-        # One row per hash bucket and per value of a step feature: a step is the sum of the rows it sets, which is
-        # its multi-hot vector times this matrix without ever being 1,024 wide.
-        self.step_offsets = np.cumsum([layout.hash_size, *layout.steps.values()], dtype=np.int32)
-        self.event_table = self.add_weight(
-            (int(self.step_offsets[-1]), options.embedding_units), _normal(0.1, seeds), name="event_table"
+        # A step is the sum of the rows it sets, one per hash bucket and one per feature: its multi-hot vector times a
+        # matrix, without ever being 1,024 wide.
+        self.hash_table = self.add_weight(
+            (layout.hash_size, options.embedding_units), _normal(0.1, seeds), name="hash_table"
         )
-        self.category_offsets = np.cumsum([0, *layout.categories.values()], dtype=np.int32)
+        self.step_table = self.add_weight(
+            (sum(layout.steps.values()), options.embedding_units), _normal(0.03, seeds), name="step_table"
+        )
         self.category_table = self.add_weight(
-            (max(1, int(self.category_offsets[-1])), options.units), _normal(0.1, seeds), name="category_table"
+            (sum(layout.categories.values()), options.units), _normal(0.1, seeds), name="category_table"
         )
         # oneDNN aborts the process on a matrix without columns, so without numbers there is nothing to multiply with.
         self.numbers = _dense(len(layout.numbers), options.units, None, seeds) if layout.numbers else None
@@ -61,17 +62,15 @@ class BehaviorNetwork(keras.Model):
         """Returns the sum of the rows that each step sets, float32 (S, E)."""
         steps = tf.shape(batch["steps"])[0]
         of_step = tf.repeat(tf.range(steps), batch["hash_lengths"])  # (K,)
-        bits = tf.gather(self.event_table, batch["hash_values"])  # (K, E)
+        bits = tf.gather(self.hash_table, batch["hash_values"])  # (K, E)
         events = tf.math.unsorted_segment_sum(bits, of_step, steps)  # (S, E)
-        if self.layout.steps:
-            features = tf.gather(self.event_table, batch["steps"] + self.step_offsets[:-1])  # (S, F, E)
-            events += tf.reduce_sum(features, axis=1)
-        return events
+        sizes = self.layout.steps
+        return events + _sum_rows(self.step_table, batch["steps"], sizes, frozenset(sizes))
 
     def describe(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns one-hots and numbers of each instance times a matrix, float32 (B, U)."""
-        rows = tf.gather(self.category_table, batch["categories"] + self.category_offsets[:-1])  # (B, M, U)
-        described = tf.reduce_sum(rows, axis=1)
+        layout = self.layout
+        described = _sum_rows(self.category_table, batch["categories"], layout.categories, layout.ordered)
         return described if self.numbers is None else described + self.numbers(batch["numbers"])
 
     def encode(self, events: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -93,6 +92,26 @@ class BehaviorNetwork(keras.Model):
 
 
 Seeds = Iterator[int]
+
+
+def _sum_rows(table: tf.Tensor, values: tf.Tensor, sizes: Mapping[str, int], ordered: Collection[str]) -> tf.Tensor:
+    """Returns the sum of the rows that the values of each feature choose, float32 (N, width).
+
+    Bucket k of a number stands for the sum of rows 0 to k ("thermometer" coding), so that a row is the step from one
+    bucket to the next, and the penalty on rows makes neighbouring buckets alike. A category has a row of its own.
+
+    Args:
+        table: float32 (sum of sizes, width).
+        values: int32 (N, features).
+        sizes: name -> number of values, in the order of the columns.
+        ordered: names of the features that are buckets of a number.
+    """
+    if not sizes:
+        return tf.zeros([tf.shape(values)[0], table.shape[1]])
+    parts = tf.split(tf.convert_to_tensor(table), list(sizes.values()))
+    rows = tf.concat([tf.cumsum(part) if name in ordered else part for name, part in zip(sizes, parts, strict=True)], 0)
+    starts = np.cumsum([0, *sizes.values()], dtype=np.int32)[:-1]
+    return tf.reduce_sum(tf.gather(rows, values + starts), axis=1)
 
 
 def _normal(scale: float, seeds: Seeds) -> keras.initializers.Initializer:

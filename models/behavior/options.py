@@ -31,8 +31,8 @@ class NetworkOptions:
     encoder: str = option("gru", "sequence encoder: gru, or cnn for 1-D convolutions")
     embedding_units: int = option(32, "width of an embedded event")
     units: int = option(64, "width of the sequence encoder and of the fully connected layers")
-    dropout: float = option(0.2, "share of activations dropped in training")
-    l2: float = option(1e-6, "weight of the sum of squared weights in the loss")
+    dropout: float = option(0.3, "share of activations dropped in training")
+    l2: float = option(1e-4, "weight of the sum of squared weights in the loss")
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
@@ -50,7 +50,7 @@ class TrainOptions(NetworkOptions):
     examples: str = option("", "folder that the examples pipeline wrote (local or gs://)")
     output: str = option("", "folder of the artifact; it must not exist yet")
     work_dir: str | None = option(None, "folder of checkpoints and TensorBoard logs; <output>.work if not given")
-    learning_rate: float = option(2e-3, "Adam's first step size; a third after each epoch without improvement")
+    learning_rate: float = option(3e-3, "Adam's step size")
     batch_size: int = option(256, "examples per step")
     max_epochs: int = option(30, "most passes over the training examples")
     patience: int = option(3, "epochs without a better validation loss before training stops")

@@ -15,18 +15,21 @@ CODED = CodedInstances(
     event_rows=np.arange(4),
     last_time_us=np.array([10, 20, 30]),
 )
-LAYOUT = Layout(16, {"dwell": 5, "position": 2}, {"device": 3}, ("span",), 2)
+LAYOUT = Layout(16, {"dwell": 5, "position": 2}, {"device": 3}, frozenset(), ("span",), 2)
+
+
+VISITS = Feature("visits", Linear(low=0, step=1, bins=5), of="visit_count")
 
 
 def test_the_layout_of_a_spec() -> None:
     spec = FeatureSpec(
         hash=HashSpec(size=128),
         steps=(Feature("dwell", Linear(low=0, step=1, bins=3)),),
-        metadata=(Feature("span", MinMax(0, 1)), Feature("device", OneHot(("desktop", "mobile")))),
+        metadata=(Feature("span", MinMax(0, 1)), Feature("device", OneHot(("desktop", "mobile"))), VISITS),
         classes=3,
     )
     # 3 bins and one for missing; 2 words, one place for others and one for none
-    assert Layout.of(spec) == Layout(128, {"dwell": 4}, {"device": 4}, ("span",), 3)
+    assert Layout.of(spec) == Layout(128, {"dwell": 4}, {"device": 4, "visits": 6}, frozenset({"visits"}), ("span",), 3)
 
 
 def test_packing_keeps_the_order_of_the_layout() -> None:
@@ -62,7 +65,7 @@ def test_a_step_without_hash_bits_is_kept() -> None:
 
 
 def test_no_numbers_are_a_matrix_without_columns() -> None:
-    packed = pack(CODED, Layout(16, {}, {"device": 3}, (), 2))
+    packed = pack(CODED, Layout(16, {}, {"device": 3}, frozenset(), (), 2))
     assert packed.numbers.shape == (3, 0)
     assert packed.steps.shape == (4, 0)
     assert isinstance(packed, Packed)

@@ -8,7 +8,7 @@ from models.behavior.layout import Layout, Packed
 from models.behavior.network import BehaviorNetwork
 from models.behavior.options import NetworkOptions
 
-LAYOUT = Layout(32, {"dwell": 5, "position": 4}, {"device": 3, "browser": 6}, ("span",), 3)
+LAYOUT = Layout(32, {"dwell": 5, "position": 4}, {"device": 3, "visits": 6}, frozenset({"visits"}), ("span",), 3)
 
 
 def packed(lengths: list[int], layout: Layout = LAYOUT, seed: int = 0) -> Packed:
@@ -63,14 +63,14 @@ def test_every_input_matters(network) -> None:
 
 def test_a_step_is_its_multi_hot_vector_times_the_table(network) -> None:
     part = packed([2, 3])
-    table = network.event_table.numpy()
+    table = np.concatenate([network.hash_table.numpy(), network.step_table.numpy()])
     expected = np.zeros((5, 6), np.float32)
     bits = np.split(part.hash_values, np.cumsum(part.hash_lengths)[:-1])
     for step in range(5):
         multi_hot = np.zeros(32 + 5 + 4)
         np.add.at(multi_hot, bits[step], 1)
-        multi_hot[32 + part.steps[step, 0]] += 1  # dwell stands after the hash buckets
-        multi_hot[32 + 5 + part.steps[step, 1]] += 1  # position after dwell
+        multi_hot[32 : 32 + part.steps[step, 0] + 1] += 1  # dwell stands after the hash buckets, as a thermometer
+        multi_hot[32 + 5 : 32 + 5 + part.steps[step, 1] + 1] += 1  # position after dwell
         expected[step] = multi_hot @ table
     batch = {name: tf.constant(values) for name, values in part.arrays().items()}
     np.testing.assert_allclose(network.embed(batch).numpy(), expected, atol=1e-6)
@@ -94,8 +94,18 @@ def test_the_gru_is_the_one_of_the_paper() -> None:
     np.testing.assert_allclose(encoded[0], expected, atol=1e-5)
 
 
+def test_categories_have_rows_and_buckets_of_numbers_have_thermometers(network) -> None:
+    part = packed([2, 3])
+    table = network.category_table.numpy()
+    device, visits = part.categories.T
+    batch = {name: tf.constant(values) for name, values in part.arrays().items()}
+    weight, bias = network.numbers.get_weights()
+    expected = [table[device[row]] + table[3 : 3 + visits[row] + 1].sum(axis=0) for row in range(2)]
+    np.testing.assert_allclose(network.describe(batch).numpy(), expected + part.numbers @ weight + bias, atol=1e-6)
+
+
 def test_features_that_are_not_there_are_no_trouble() -> None:
-    bare = Layout(8, {}, {}, (), 2)
+    bare = Layout(8, {}, {}, frozenset(), (), 2)
     network = BehaviorNetwork(bare, NetworkOptions(units=4, embedding_units=3))
     assert run(network, packed([2, 1], bare)).shape == (2, 2)
 
