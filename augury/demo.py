@@ -29,7 +29,7 @@ FAMILY = "behavior"
 SUMMARY = "demo.json"
 _OWN = ("shop", "examples", "examples-dead-letter", "model", "model.work", "registry", SUMMARY)
 
-_SOON = {"view_events": ["Page Viewed", "Screen Viewed", "Product Viewed"], "horizon_events": 10}
+_SOON = {"view_events": ["Page Viewed", "Screen Viewed", "Product Viewed"], "horizon_events": 5}
 _ARTIFACT = "model"
 
 
@@ -65,7 +65,7 @@ class DemoOptions:
     visitors: int = 60_000
     seed: int = 0
     max_epochs: int = 12
-    horizon_events: int = 10
+    horizon_events: int = 5
     gap_minutes: float = 30.0
     max_events: int = 1000
     test: float = 0.2
@@ -177,6 +177,7 @@ def examples_options(options: DemoOptions) -> ExamplesOptions:
         gap_minutes=options.gap_minutes,
         max_events=options.max_events,
         split_by="time",
+        validation=0.2,  # of time, so of fewer visitors than a share by visitor would be
         test=options.test,
         seed=options.seed,
     )

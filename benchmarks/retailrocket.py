@@ -30,8 +30,9 @@ def main() -> None:
 
 def _figures(scratch: Path) -> list[Figure]:
     events = Path(os.environ.get("AUGURY_DATA", "../shared/data")) / "retailrocket" / "events.csv.gz"
-    # the same task as `augury demo --events ... --mapping ...`
-    make_examples(examples_options(DemoOptions(output=str(scratch), events=str(events), mapping=str(MAPPING))))
+    # the task of `augury demo --events ... --mapping ... --max-events 10000`: everybody in this set is a real buyer
+    options = DemoOptions(output=str(scratch), events=str(events), mapping=str(MAPPING), max_events=10_000)
+    make_examples(examples_options(options))
     found = [train(scratch / "examples", scratch / "model", seed) for seed in SEEDS]
     model, trees = ([one["figures"][name]["auc"] for one in found] for name in ("model", "trees"))
     ahead = [ours - theirs for ours, theirs in zip(model, trees, strict=True)]

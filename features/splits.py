@@ -10,10 +10,12 @@ import pyarrow as pa
 from features.sessions import Window
 
 SPLITS = ("train", "validation", "test")
-"""The splits, in the order of their numbers 0, 1, 2 (and of time, where time decides)."""
+"""The splits, in the order of their numbers 0, 1, 2."""
 
 OTHER_SPLIT = -1
-"""The number of an example left out because its visitor belongs to a later split."""
+"""The number of an example left out because its visitor belongs to another split."""
+
+_COIN = 0x5EED  # makes the hash that throws the coin another one than that of the shares
 
 
 class SplitRule(Protocol):
@@ -38,9 +40,13 @@ def assign_splits(
 ) -> npt.NDArray[np.int8]:
     """Returns int8 (N,): 0 train, 1 validation, 2 test or ``OTHER_SPLIT``.
 
-    By visitor, a seeded hash of the visitor decides. By time, the last share of the window is test, the share before
-    it validation; a visitor with examples on both sides belongs to the later split, and the earlier examples are left
-    out, so that the later split holds every visitor of its time and none that was trained on.
+    By visitor, a seeded hash of the visitor decides.
+
+    By time, what happens in the last share of the window is for the test, what happened before for train and
+    validation, the latter being a hashed share of those visitors. Nobody may be in two splits: for a visitor with
+    examples on both sides a seeded hash decides, half and half, which side counts, and the others are left out. To
+    decide by what the visitor did (say, all who come back are the test's) would make the sides differ in more than
+    time.
 
     Args:
         rule: what decides.
@@ -49,20 +55,26 @@ def assign_splits(
         time_us: int64 (N,) times of the examples.
         window: the time the whole data set covers.
     """
+    if not len(visitors):
+        return np.zeros(0, np.int8)
+    shares = np.array([mmh3.hash(name, rule.seed, signed=False) for name in names.to_pylist()]) / 2**32
     if rule.by == "visitor":
-        shares = np.array([mmh3.hash(name, rule.seed, signed=False) for name in names.to_pylist()]) / 2**32
-        of_visitor = np.digitize(shares, [1 - rule.validation - rule.test, 1 - rule.test]).astype(np.int8)
-        return of_visitor[visitors] if len(visitors) else np.zeros(0, np.int8)
-    splits = np.digitize(time_us, split_times_us(rule, window)).astype(np.int8)
-    latest = np.full(len(names), OTHER_SPLIT, np.int8)
-    np.maximum.at(latest, visitors, splits)
-    return np.where(splits == latest[visitors], splits, OTHER_SPLIT).astype(np.int8)
+        number = np.digitize(shares, [1 - rule.validation - rule.test, 1 - rule.test])
+        by_visitor: npt.NDArray[np.int8] = number.astype(np.int8)[visitors]
+        return by_visitor
+    late = time_us >= test_begins_us(rule, window)
+    before, after = np.zeros((2, len(names)), np.bool_)
+    before[visitors[~late]] = True
+    after[visitors[late]] = True
+    heads = np.array([mmh3.hash(name, rule.seed ^ _COIN, signed=False) % 2 == 0 for name in names.to_pylist()])
+    tested = (np.where(before & after, heads, after))[visitors]
+    aside = (shares < rule.validation / (1 - rule.test))[visitors]
+    early = np.where(aside, SPLITS.index("validation"), SPLITS.index("train"))
+    late_or_early = np.where(late, SPLITS.index("test"), early)
+    splits: npt.NDArray[np.int8] = np.where(late == tested, late_or_early, OTHER_SPLIT).astype(np.int8)
+    return splits
 
 
-def split_times_us(rule: SplitRule, window: Window) -> tuple[int, int]:
-    """Returns where validation and test begin, int64 microseconds UTC, when time decides."""
-    span = window.end_us - window.start_us
-    return (
-        window.start_us + round(span * (1 - rule.validation - rule.test)),
-        window.start_us + round(span * (1 - rule.test)),
-    )
+def test_begins_us(rule: SplitRule, window: Window) -> int:
+    """Returns when the test begins, int64 microseconds UTC, where time decides."""
+    return window.start_us + round((window.end_us - window.start_us) * (1 - rule.test))

@@ -48,7 +48,7 @@ class ExamplesOptions:
     generator_params: str = _option("{}", "parameters of the generator, as a JSON object")
     gap_minutes: float | None = _option(None, "inactivity that ends a session; none: all of a visitor's events are one")
     max_events: int = _option(1000, "drop visitors with more events than this")
-    split_by: str = _option("visitor", "visitor (hash) or time (the last share of the window)")
+    split_by: str = _option("visitor", "visitor (hash) or time (test: the last share of the window)")
     validation: float = _option(0.1, "share of validation")
     test: float = _option(0.1, "share of test")
     seed: int = _option(0, "seed of the split and of the hash buckets")

@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from features.errors import AuguryError
 from features.sessions import Window
 from features.spec import FeatureSpec
-from features.splits import SPLITS, split_times_us
+from features.splits import SPLITS, test_begins_us
 from features.storage import atomic_write
 from transforms.schema import dataset_schema
 from transforms.staging import Staging
@@ -143,7 +143,7 @@ def dataset_card(
         "sources": list(notes.sources),
         "created_by": f"augury {notes.code_version}",
         "window": {"start_us": window.start_us, "end_us": window.end_us},
-        "split_times_us": list(split_times_us(spec.split, window)) if by_time else None,
+        "test_begins_us": test_begins_us(spec.split, window) if by_time else None,
         "events": {
             "read": tally.counts.get("read/rows", 0),
             "rejected": by_reason(tally, "rejected"),

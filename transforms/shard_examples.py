@@ -71,7 +71,7 @@ def shard_examples(
 
     visitors, names = _visitors(sessions, slices)
     splits = assign_splits(spec.split, visitors, names, coded.last_time_us, window)
-    excluded["visitor_in_later_split"] = int((splits == OTHER_SPLIT).sum())
+    excluded["visitor_in_other_split"] = int((splits == OTHER_SPLIT).sum())
     ids = _example_ids(names.take(pa.array(visitors)), coded.last_time_us, slices.end)
 
     columns, labels = {}, {}

@@ -124,7 +124,10 @@ class MatrixScaling:
 
 
 def fit_matrix_scaling(
-    logits: npt.ArrayLike, labels: npt.ArrayLike, options: ScalingOptions | None = None
+    logits: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    options: ScalingOptions | None = None,
+    groups: npt.ArrayLike | None = None,
 ) -> MatrixScaling:
     """Fits matrix scaling on one part of the examples and keeps it if the other part says that it helps.
 
@@ -138,6 +141,8 @@ def fit_matrix_scaling(
         logits: float (N, C), C >= 2, before the softmax.
         labels: int (N,), 0 to C - 1.
         options: how to fit.
+        groups: int (N,) whose examples they are. The parts then share nobody, and the standard error is that of sums
+            over groups (cluster-robust), since the examples of one visitor say much the same; by default all are apart.
 
     Raises:
         CalibrationError: shapes that do not fit, no examples, labels out of range, logits that are not finite.
@@ -145,14 +150,16 @@ def fit_matrix_scaling(
     options = options or ScalingOptions()
     z, y = _checked(logits, labels)
     classes = z.shape[1]
-    fit, judge = _split(y, options, classes)
+    g = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    fit, judge = _split(y, options, classes) if groups is None else _split_groups(y, g, options, classes)
     if not len(fit):
         return _identity(z, y, "not kept: every class needs at least two validation examples")
     weight, bias, history = _descend(z[fit], y[fit], z[judge], y[judge], options)
     bare, fitted = _softmax(z[judge]), _softmax(z[judge] @ weight.T.astype(np.float64) + bias)
     loss_before, loss_fitted = _losses(bare, y[judge]), _losses(fitted, y[judge])
     fall = loss_before - loss_fitted
-    margin = options.standard_errors * float(fall.std() / np.sqrt(len(fall)))
+    error = np.sqrt((np.bincount(g[judge], fall - fall.mean()) ** 2).sum()) / len(fall)
+    margin = options.standard_errors * float(error)
     ece_before, ece_fitted = ece(y[judge], bare), ece(y[judge], fitted)
     kept = bool(fall.mean() > margin and ece_fitted <= ece_before)
     reason = (
@@ -203,6 +210,17 @@ def _split(y: Labels, options: ScalingOptions, classes: int) -> tuple[Labels, La
         fit.append(rows[:cut])
         judge.append(rows[cut:])
     return np.sort(np.concatenate(fit)), np.sort(np.concatenate(judge))
+
+
+def _split_groups(y: Labels, g: Labels, options: ScalingOptions, classes: int) -> tuple[Labels, Labels]:
+    """Returns the rows to fit and to judge on, no group in both; both empty where a part would lack a class."""
+    order = np.random.default_rng(options.seed).permutation(g.max() + 1)
+    fitted = np.zeros(len(order), np.bool_)
+    fitted[order[: round(len(order) * options.fit_share)]] = True
+    fit, judge = np.flatnonzero(fitted[g]), np.flatnonzero(~fitted[g])
+    if any(len(np.unique(y[part])) < classes for part in (fit, judge)):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    return fit, judge
 
 
 def _descend(

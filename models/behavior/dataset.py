@@ -195,7 +195,8 @@ def _gather(parsed: Iterator[dict[str, Any]], spec: FeatureSpec) -> Examples:
         coded,
         labels,
         coded.last_time_us,
-        *(pa.chunked_array(found, pa.string()).combine_chunks() for found in texts.values()),
+        pa.chunked_array(texts["visitor"], pa.string()).combine_chunks(),
+        pa.chunked_array(texts["example_id"], pa.string()).combine_chunks(),
         {name: _join(plain[f"stats/{name}"], np.float32) for name in spec.stats},
     )
 

@@ -42,7 +42,7 @@ class Layout:
         metadata = {name: tensor for name, tensor in tensors.items() if name.startswith("metadata/")}
         return cls(
             spec.hash.size,
-            {name.partition("/")[2]: tensor.size for name, tensor in steps.items()},
+            {name.partition("/")[2]: tensor.size for name, tensor in steps.items() if tensor.size is not None},
             {name.partition("/")[2]: tensor.size for name, tensor in metadata.items() if tensor.size is not None},
             frozenset(f.name for f in spec.metadata if not isinstance(f.coding, (OneHot, MinMax))),
             tuple(name.partition("/")[2] for name, tensor in metadata.items() if tensor.size is None),
@@ -76,17 +76,17 @@ class Packed:
     @cached_property
     def step_offsets(self) -> npt.NDArray[np.int64]:
         """int64 (N + 1,) where the steps of each instance start."""
-        return offsets_of(self.lengths)
+        return offsets_of(self.lengths.astype(np.int64))
 
     @cached_property
     def bit_offsets(self) -> npt.NDArray[np.int64]:
         """int64 (S + 1,) where the bits of each step start."""
-        return offsets_of(self.hash_lengths)
+        return offsets_of(self.hash_lengths.astype(np.int64))
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Packed":
         """Returns the instances at ``rows``, int64 (B,)."""
-        steps = places_of(self.step_offsets[rows], self.lengths[rows])
-        bits = places_of(self.bit_offsets[steps], self.hash_lengths[steps])
+        steps = places_of(self.step_offsets[rows], self.lengths[rows].astype(np.int64))
+        bits = places_of(self.bit_offsets[steps], self.hash_lengths[steps].astype(np.int64))
         return Packed(
             self.lengths[rows],
             self.hash_lengths[steps],
@@ -120,7 +120,7 @@ def pack(coded: CodedInstances, layout: Layout) -> Packed:
 
 
 def _columns(columns: list[npt.NDArray], rows: int, dtype: type) -> npt.NDArray:
-    made = np.empty((rows, len(columns)), dtype)
+    made: npt.NDArray = np.empty((rows, len(columns)), dtype)
     for index, column in enumerate(columns):
         made[:, index] = column
     return made

@@ -62,14 +62,16 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
 
     fitter = Fitter(
         BehaviorNetwork(layout, options, options.seed),
-        *(Labelled(packed[split], examples[split].labels) for split in ("train", "validation")),
+        Labelled(packed["train"], examples["train"].labels),
+        Labelled(packed["validation"], examples["validation"].labels),
         options,
     )
     checkpoint = Checkpoint(options.work_folder, identity_of(options, folder.card))
     if options.resume:
         checkpoint.restore(fitter)
     fit(fitter, checkpoint, options.work_folder, progress)
-    scaling = fit_matrix_scaling(fitter.predict(packed["validation"]), examples["validation"].labels)
+    held_out = examples["validation"]
+    scaling = fit_matrix_scaling(fitter.predict(packed["validation"]), held_out.labels, groups=held_out.visitor)
     logits = fitter.predict(packed["test"])
     progress("compare", 0, 1, "boosted trees")
     probabilities = {MODEL: scaling.apply(logits), **baselines(examples, layout.classes, options.seed)}

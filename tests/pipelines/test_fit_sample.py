@@ -57,7 +57,7 @@ def test_a_sample_keeps_whole_visitors_and_stays_below_its_limit(tmp_path: Path)
 
 def test_only_train_decides_by_time(tmp_path: Path) -> None:
     path = write_events(tmp_path, visitors=100, per_visitor=5)
-    spec = FeatureSpec(split=SplitSpec(by="time", validation=0.2, test=0.3))
+    spec = FeatureSpec(split=SplitSpec(by="time", validation=0.0, test=0.5))
     sessions = sample_sessions(spec=spec, window=None, **reading(path))  # type: ignore[arg-type]
     train = train_sessions(sessions, spec)
     names = {train.events.column("visitor")[int(at)].as_py() for at in train.offsets[:-1]}
@@ -67,7 +67,7 @@ def test_only_train_decides_by_time(tmp_path: Path) -> None:
 def test_edges_are_the_quantiles_of_train(tmp_path: Path) -> None:
     path = write_events(tmp_path, visitors=100, per_visitor=5)
     spec = FeatureSpec(
-        steps=(Feature("dwell", Quantile(bins=2)),), split=SplitSpec(by="time", validation=0.2, test=0.3)
+        steps=(Feature("dwell", Quantile(bins=2)),), split=SplitSpec(by="time", validation=0.0, test=0.5)
     )
     _, fitted = fit_to_sample(Purchase(), spec, window=None, **reading(path))
     # dwell of visitor n is n + 1 seconds, visitors 0 to 49 train: 26 parts 1 to 25 from 26 to 50, edges being inclusive

@@ -212,3 +212,24 @@ def test_bad_input_is_refused_in_one_line(logits, labels, message):
 def test_impossible_options_are_refused(name, value, expected):
     with pytest.raises(CalibrationError, match=f"calibration option {name} is {value}; expected {expected}"):
         ScalingOptions(**{name: value})
+
+
+def test_examples_of_one_visitor_are_never_on_both_sides_and_count_as_one_voice() -> None:
+    rng = np.random.default_rng(5)
+    visitors = np.repeat(np.arange(60), 50)
+    # whoever a visitor is decides all of his labels: 3,000 examples, but 60 opinions
+    labels = (rng.random(60) < 0.5).astype(np.int64)[visitors]
+    logits = np.stack([np.zeros(3000), rng.normal(0.25, 0.1, 3000)], axis=1)
+    apart = fit_matrix_scaling(logits, labels)
+    together = fit_matrix_scaling(logits, labels, groups=visitors)
+    assert not together.kept
+    needed = [float(found.reason.split("fall above ")[1].split()[0]) for found in (apart, together)]
+    # 50 like examples a group: the error is nearer that of 60 draws than that of 3,000, at most sqrt(50) times as large
+    assert 2 < needed[1] / needed[0] < 11
+
+
+def test_groups_of_one_are_as_if_there_were_none_in_size() -> None:
+    rng = np.random.default_rng(6)
+    labels = (rng.random(2000) < 0.2).astype(np.int64)
+    logits = np.stack([np.zeros(2000), rng.normal(0, 1, 2000)], axis=1)
+    assert fit_matrix_scaling(logits, labels, groups=np.arange(2000)).kept == fit_matrix_scaling(logits, labels).kept

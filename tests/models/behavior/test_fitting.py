@@ -109,9 +109,7 @@ def test_it_stops_early_and_goes_back_to_the_best_weights(data) -> None:
 def test_a_loss_that_is_no_number_ends_the_training(data) -> None:
     made = fitter(data, learning_rate=1.0)
     made.network.head.kernel.assign(np.full((8, 2), np.nan))
-    with pytest.raises(
-        TrainingError, match=r"validation loss is nan after epoch 1; lower --learning-rate \(now 1\)"
-    ):
+    with pytest.raises(TrainingError, match=r"validation loss is nan after epoch 1; lower --learning-rate \(now 1\)"):
         made.run(quiet, quiet)
 
 

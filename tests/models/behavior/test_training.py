@@ -147,7 +147,7 @@ def test_the_command_trains(examples, tmp_path, capsys) -> None:
         (["--examples", "a", "--output", "b", "--unit", "4"], "error: unrecognized arguments: --unit 4; see --help\n"),
         (["--examples", "a", "--output", "b", "--units", "x"], "error: argument --units: invalid int value: 'x'"),
         (["--output", "b"], "error: examples is missing; name a folder with --examples\n"),
-        (["--examples", "/nowhere", "--output", "/tmp/none"], "error: /nowhere is not a complete examples folder: "),
+        (["--examples", "/nowhere", "--output", "nowhere/none"], "error: /nowhere is not a complete examples folder: "),
     ],
 )
 def test_the_command_refuses_in_one_line(argv, message, capsys) -> None:
