@@ -82,6 +82,7 @@ def test_own_events_are_asked_at_page_views_with_the_end_as_test() -> None:
         gap_minutes=30.0,
         max_events=2000,
         split_by="time",
+        validation=0.2,
         test=0.2,
         seed=3,
     )
