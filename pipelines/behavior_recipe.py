@@ -19,6 +19,7 @@ from features.spec import FeatureSpec, HashSpec, SplitSpec
 from features.storage import read_text
 from pipelines.estimate import estimate_rows
 from pipelines.fit_sample import fit_to_sample
+from transforms.shards import SHARDS_AT_ONCE
 from transforms.sources import ReadTask, plan_reads
 
 EVENTS_PER_SHARD = 150_000
@@ -126,7 +127,7 @@ def make_recipe(options: ExamplesOptions) -> Recipe:
             generator, spec, tasks=tasks, adapter=adapter, rules=rules, columns=columns, window=window
         )
         spec = replace(spec, generator_params=generator_params(generator))
-    shards = options.shards or min(MAX_SHARDS, 1 + estimate_rows(tasks) // EVENTS_PER_SHARD)
+    shards = options.shards or _shards_for(estimate_rows(tasks))
     carried = {"timestamp_us", "message_id", "event", "type", *spec.required_columns(), *generator.requires}
     return Recipe(
         tasks=tasks,
@@ -139,6 +140,12 @@ def make_recipe(options: ExamplesOptions) -> Recipe:
         read_columns=columns,
         shard_columns=tuple(name for name in EVENT_SCHEMA.names if name in carried),
     )
+
+
+def _shards_for(rows: int) -> int:
+    """Returns the number of shards for so many rows: 1, or enough in rounds of as many as are worked on at once."""
+    needed = 1 + rows // EVENTS_PER_SHARD
+    return 1 if needed == 1 else min(MAX_SHARDS, -(-needed // SHARDS_AT_ONCE) * SHARDS_AT_ONCE)
 
 
 def _columns(

@@ -26,6 +26,8 @@ def beam_options(flags: Sequence[str]) -> PipelineOptions:
     Raises:
         PipelineOptionError: an unknown flag.
     """
+    if not flags:  # nothing to refuse, and the parser has some three hundred options
+        return PipelineOptions([])
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, conflict_handler="resolve")
     for options in PipelineOptions.__subclasses__():
         options._add_argparse_args(parser)

@@ -15,6 +15,10 @@ from transforms.ipc import from_ipc, to_ipc
 _SHARD_SEED = 0x5A4D  # apart from the seeds of splits and hash buckets, so that shards are independent of both
 
 
+SHARDS_AT_ONCE = 2
+"""Shards that a worker thread has in work at once, each some hundred MB: Arrow and NumPy let go of the interpreter."""
+
+
 def encode_columns(
     events: pa.RecordBatch, columns: Iterable[str], links: Mapping[str, str] = MappingProxyType({})
 ) -> pa.RecordBatch:

@@ -18,12 +18,9 @@ from features.sessions import Window
 from features.spec import FeatureSpec
 from features.storage import atomic_write
 from transforms.shard_examples import ShardExamples, shard_examples
-from transforms.shards import unpack
+from transforms.shards import SHARDS_AT_ONCE, unpack
 from transforms.tally import count
 from transforms.tfrecords import encode_examples, tfrecord_bytes
-
-_THREADS = 2
-"""Shards that one worker thread has in work at once; each takes some hundred MB."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ class WriteExamples(beam.PTransform):
 
 
 class _WriteShard(beam.DoFn):
-    """Works on a few shards of a bundle at once: Arrow and NumPy let go of the interpreter while they compute."""
+    """Works on ``SHARDS_AT_ONCE`` of a bundle at once."""
 
     def __init__(self, generator: ExampleGenerator, spec: FeatureSpec, layout: ShardLayout) -> None:
         self._generator = generator
@@ -101,14 +98,14 @@ class _WriteShard(beam.DoFn):
         self._coder = FeatureCoder(self._spec)
 
     def start_bundle(self) -> None:
-        self._pool = ThreadPoolExecutor(_THREADS)
+        self._pool = ThreadPoolExecutor(SHARDS_AT_ONCE)
         self._running: deque[Future[ShardReport]] = deque()
 
     def process(self, element: tuple[int, Iterable[bytes]], window: Window) -> Iterator[ShardReport]:
         shard, pieces = element
         events = unpack(pieces)  # here, since a runner's iterable is this thread's alone
         self._running.append(self._pool.submit(self._work, shard, events, window))
-        while len(self._running) > _THREADS:
+        while len(self._running) > SHARDS_AT_ONCE:
             yield self._next()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,25 @@ def test_from_nothing_to_a_promoted_version(tmp_path: Path, capfd: pytest.Captur
         "row rejected",
     ):
         assert text in shown
+
+
+def test_real_shop_events_go_the_whole_way(tmp_path: Path) -> None:
+    events = Path(os.environ.get("AUGURY_DATA", "../shared/data")) / "retailrocket" / "events.csv.gz"
+    if not events.exists():
+        pytest.skip(f"{events} is absent; set AUGURY_DATA to the folder of data sets")
+    asked = DemoOptions(
+        str(tmp_path / "demo"),
+        events=str(events),
+        mapping=str(Path(__file__).parents[2] / "examples/retailrocket.toml"),
+        max_events=10_000,
+        max_epochs=1,
+    )
+    summary = run_demo(asked)
+    assert summary["events"] == {"read": 97_381, "rejected": {}, "dropped": {}}
+    assert all(split["examples"] > 5_000 for split in summary["splits"].values())
+    assert summary["figures"]["model"]["auc"] > 0.6
+    golden = next(gate for gate in summary["gates"] if gate["name"] == "golden set")
+    assert golden["detail"] == "1000 of 1000 predictions are identical bit for bit"
 
 
 def test_a_failed_training_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
