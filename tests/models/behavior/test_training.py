@@ -11,9 +11,12 @@ import pytest
 
 from features.spec import FeatureSpec
 from features.storage import StorageError
-from models.behavior.dataset import DatasetError
-from models.behavior.fitting import TrainingError
+from models.behavior.calibration import MatrixScaling, fit_matrix_scaling
+from models.behavior.dataset import DatasetError, ExamplesFolder
+from models.behavior.fitting import Fitter, Labelled, TrainingError
 from models.behavior.golden import replay
+from models.behavior.layout import Layout, pack
+from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
 from models.behavior.train import main
 from models.behavior.training import train
@@ -72,6 +75,22 @@ def test_tensorboard_can_show_the_epochs(artifact) -> None:
     assert len(logs) == 1
     assert b"validation_loss" in logs[0].read_bytes()
     assert not (artifact.parent / "artifact.work" / "checkpoint.npz").exists()
+
+
+def test_the_calibrator_is_judged_on_visitors_that_it_was_not_fitted_on(artifact, examples, make) -> None:
+    """Fitted once more by hand on the same logits, with the visitors as groups."""
+    folder = ExamplesFolder.open(str(examples))
+    layout = Layout.of(folder.spec)
+    parts = {split: folder.read(split) for split in ("train", "validation")}
+    data = {split: Labelled(pack(part.coded, layout), part.labels) for split, part in parts.items()}
+    options = TrainOptions(examples="data", output="model", **make.small)
+    fitter = Fitter(BehaviorNetwork(layout, options, options.seed), data["train"], data["validation"], options)
+    fitter.run(lambda _: None, lambda *_: None)
+    visitors = parts["validation"].visitor.to_pylist()
+    expected = fit_matrix_scaling(fitter.predict(data["validation"].packed), data["validation"].labels, groups=visitors)
+    found = MatrixScaling.from_json((artifact / "calibration.json").read_text())
+    assert found.reason == expected.reason
+    np.testing.assert_array_equal(found.weight, expected.weight)
 
 
 def test_three_classes(make, tmp_path) -> None:
