@@ -2,8 +2,9 @@
 
 The pipeline that Beam's own examples teach: rows as dictionaries from ``ReadFromParquet``, one DoFn that validates, one
 that cleans, a key per visitor, a GroupByKey, plain Python per visitor and per event, ``WriteToTFRecord``. It does the
-same job, counters and dead letters included. With ``--cached`` it remembers the hash buckets and the parts of every
-URL it has seen, which is half of what the columnar pipeline is about; without, it codes event by event.
+same job, counters, dead letters and golden-set candidates included. With ``--cached`` it remembers the hash buckets
+and the parts of every URL it has seen, which is half of what the columnar pipeline is about; without, it hashes
+event by event (URLs and user agents go through the library's parsers, which remember some by themselves).
 """
 
 import argparse
@@ -25,7 +26,7 @@ from features.events import EVENT_SCHEMA, MAX_EVENT_BYTES
 from features.metadata import campaign_medium, referrer_kind
 from features.spec import FeatureSpec
 from features.splits import SPLITS
-from features.tokens import column_buckets
+from features.tokens import column_tokens
 from features.urls import parse_url
 
 COLUMNS = "message_id anonymous_id user_id type event timestamp_us url referrer user_agent source context".split()
@@ -62,7 +63,13 @@ def main() -> None:
             | "DropUnwanted" >> beam.ParDo(_Clean())
             | "KeyByVisitor" >> beam.Map(lambda row: (row["anonymous_id"], row))
             | "GroupByVisitor" >> beam.GroupByKey()
-            | "MakeExamples" >> beam.ParDo(_MakeExamples(spec, given.cached)).with_outputs(*SPLITS)
+            | "MakeExamples" >> beam.ParDo(_MakeExamples(spec, given.cached)).with_outputs(*SPLITS, "golden")
+        )
+        _ = (
+            examples["golden"]
+            | "LowestRanks" >> beam.combiners.Top.Smallest(1000, key=lambda candidate: candidate["rank"])
+            | "EncodeGolden" >> beam.FlatMap(lambda lowest: [orjson.dumps(candidate).decode() for candidate in lowest])
+            | "WriteGolden" >> beam.io.WriteToText(f"{given.output}/golden/candidates")
         )
         for split in SPLITS:
             _ = examples[split] | f"Write_{split}" >> beam.io.WriteToTFRecord(
@@ -117,6 +124,7 @@ class _MakeExamples(beam.DoFn):
     def __init__(self, spec: FeatureSpec, cached: bool) -> None:
         self._spec = spec
         self._cached = cached
+        self._made = Metrics.counter("rowwise", "examples")
 
     def setup(self) -> None:
         spec = self._spec
@@ -126,8 +134,8 @@ class _MakeExamples(beam.DoFn):
             fields.setdefault(name.partition(".")[0], []).append(name)
 
         def buckets(column: str, text: str | None) -> frozenset[int]:
-            hashed = spec.hash
-            return frozenset(column_buckets(column, fields[column], text, hashed.max_tokens, hashed.size, hashed.seed))
+            tokens = column_tokens(column, fields[column], text, spec.hash.max_tokens)
+            return frozenset(mmh3.hash(token, spec.hash.seed, signed=False) % spec.hash.size for token in tokens)
 
         self._columns = sorted(fields)
         self._buckets = cache(buckets) if self._cached else buckets
@@ -157,10 +165,22 @@ class _MakeExamples(beam.DoFn):
         for end, row in enumerate(events):
             if row["event"] == ORDER:
                 if end > start:
-                    yield beam.pvalue.TaggedOutput(split, self._encode(visitor, events, start, end, 1))
+                    yield from self._outputs(split, visitor, events, start, end, 1)
                 start = end + 1
         if start < len(events):
-            yield beam.pvalue.TaggedOutput(split, self._encode(visitor, events, start, len(events), 0))
+            yield from self._outputs(split, visitor, events, start, len(events), 0)
+
+    def _outputs(
+        self, split: str, visitor: str, events: list[dict[str, Any]], start: int, end: int, label: int
+    ) -> Iterator[beam.pvalue.TaggedOutput]:
+        self._made.inc()
+        yield beam.pvalue.TaggedOutput(split, self._encode(visitor, events, start, end, label))
+        if split != "train":
+            example_id = f"{visitor}/{events[end - 1]['timestamp_us']}/{end}"
+            rank = mmh3.hash64(example_id, 0x601D, signed=False)[0]
+            raw = events[start:end][-self._spec.sequence_length :]
+            golden = {"example_id": example_id, "rank": rank, "label": label, "events": raw}
+            yield beam.pvalue.TaggedOutput("golden", golden)
 
     def _split(self, visitor: str) -> str:
         rule = self._spec.split
