@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import apache_beam as beam
 import pyarrow as pa
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms.shards import encode_columns, split_by_visitor
 
@@ -29,10 +31,33 @@ class GroupByShard(beam.PTransform):
         return pieces | "GroupByKey" >> beam.GroupByKey()
 
 
+_ROWS_A_PIECE = 16_384
+_MOST_ROWS = 1 << 20
+
+
 class _SplitByVisitor(beam.DoFn):
+    """Holds batches back until a piece has some rows to it: many small pieces cost more than a few large ones."""
+
     def __init__(self, shards: int, columns: tuple[str, ...]) -> None:
         self._shards = shards
         self._columns = columns
+        self._enough = min(_MOST_ROWS, shards * _ROWS_A_PIECE)
+
+    def start_bundle(self) -> None:
+        self._held: list[pa.RecordBatch] = []
 
     def process(self, element: pa.RecordBatch, links: Mapping[str, str] | None = None) -> Iterator[tuple[int, bytes]]:
-        yield from split_by_visitor(encode_columns(element, self._columns, links or {}), self._shards)
+        self._held.append(encode_columns(element, self._columns, links or {}))
+        if sum(batch.num_rows for batch in self._held) >= self._enough:
+            yield from self._split()
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        for piece in self._split():
+            yield GlobalWindows.windowed_value(piece)
+
+    def _split(self) -> Iterator[tuple[int, bytes]]:
+        if self._held:
+            table = pa.Table.from_batches(self._held).unify_dictionaries().combine_chunks()
+            self._held = []
+            for batch in table.to_batches():
+                yield from split_by_visitor(batch, self._shards)
