@@ -161,7 +161,7 @@ def write_folder_atomic(path: StoragePath, overwrite: bool = False) -> Iterator[
             yield staged
         with explained(path, "write"):
             sync_tree(staged)
-            _swap_folder(staged, target, overwrite)
+            swap_folder(staged, target, overwrite)
     except BaseException:
         shutil.rmtree(staged, ignore_errors=True)
         raise
@@ -257,6 +257,22 @@ def sync_tree(folder: StoragePath) -> None:
         sync_folder(parent)
 
 
+def swap_folder(staged: StoragePath, target: str, overwrite: bool) -> None:
+    """Renames a local folder to its final name, in place of one that is there if ``overwrite``."""
+    if overwrite and os.path.isdir(target):
+        old = temporary_name(target)
+        os.rename(target, old)
+        try:
+            os.rename(staged, target)
+        except BaseException:
+            os.rename(old, target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.rename(staged, target)
+    sync_folder(os.path.dirname(target))
+
+
 @contextmanager
 def explained(path: StoragePath, verb: str, body: bool = False, remote: bool = False) -> Iterator[None]:
     """Turns errors of the storage raised in the block into a ``StorageError`` about ``path``.
@@ -298,21 +314,6 @@ def _explain(path: StoragePath, verb: str, error: Exception) -> StorageError:
 
 def _wrap(descriptor: int, mode: str) -> IO[Any]:
     return os.fdopen(descriptor, mode) if mode == "wb" else os.fdopen(descriptor, mode, encoding="utf-8", newline="\n")
-
-
-def _swap_folder(staged: Path, target: str, overwrite: bool) -> None:
-    if overwrite and os.path.isdir(target):
-        old = temporary_name(target)
-        os.rename(target, old)
-        try:
-            os.rename(staged, target)
-        except BaseException:
-            os.rename(old, target)
-            raise
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        os.rename(staged, target)
-    sync_folder(os.path.dirname(target))
 
 
 def _hidden(name: str) -> bool:

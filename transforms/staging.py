@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 
 from features.errors import AuguryError
-from features.storage import atomic_write, exists, is_local, list_files, open_filesystem, temporary_name
+from features.storage import atomic_write, exists, is_local, list_files, open_filesystem, swap_folder, temporary_name
 
 
 class OutputExistsError(AuguryError, FileExistsError):
@@ -45,15 +45,8 @@ class Staging:
     def publish(self, marker: str, content: bytes) -> None:
         """Writes the file that makes the folder complete and puts the folder in its final place."""
         atomic_write(f"{self.work}/{marker}", content)
-        if self.work == self.final:
-            return
-        if self.overwrite and os.path.isdir(self.final):
-            replaced = temporary_name(self.final)
-            os.rename(self.final, replaced)
-            os.rename(self.work, self.final)
-            shutil.rmtree(replaced)
-        else:
-            os.rename(self.work, self.final)
+        if self.work != self.final:
+            swap_folder(self.work, self.final, self.overwrite)
 
     def clear(self, marker: str) -> None:
         """Makes ready for writing: on an object store, removes what ``overwrite`` allows to go, the marker first."""
