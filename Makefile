@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python --no-deps --compile-bytecode
-PROJECT := pyproject.toml requirements/pipelines.txt requirements/behavior.txt
+PROJECT := pyproject.toml requirements/pipelines.txt requirements/behavior.txt requirements/serving.txt
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
@@ -43,7 +43,7 @@ clean:  ## remove the environment, the caches and what the demo wrote
 	rm -rf $(VENV) .cache .hypothesis build dist demo
 
 $(VENV)/.installed-demo: $(VENV)/.installed-uv $(PROJECT)
-	$(INSTALL) --require-hashes -r requirements/pipelines.txt -r requirements/behavior.txt
+	$(INSTALL) --require-hashes -r requirements/pipelines.txt -r requirements/behavior.txt -r requirements/serving.txt
 	$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
