@@ -71,7 +71,7 @@ def open_filesystem(path: StoragePath) -> tuple[fsspec.AbstractFileSystem, str]:
 
 
 @contextmanager
-def open_atomic(path: StoragePath, mode: str = "wb") -> Iterator[IO[Any]]:
+def open_atomic(path: StoragePath, mode: str = "wb", flush: bool = True) -> Iterator[IO[Any]]:
     """Opens ``path`` for writing; the file appears under its name, whole, when the block ends without an error.
 
     Until then the bytes are in a temporary file: beside the target on a local disk (flushed to the disk, then renamed),
@@ -81,6 +81,7 @@ def open_atomic(path: StoragePath, mode: str = "wb") -> Iterator[IO[Any]]:
     Args:
         path: where to write; missing parent folders are made.
         mode: ``"wb"``, or ``"w"`` for UTF-8 text, lines ending in a line feed on every system.
+        flush: wait until the disk holds the file; False where the caller flushes a whole folder later (``sync_tree``).
 
     Raises:
         StorageError: full disk, permission, or any other failure to write; one line naming ``path``.
@@ -100,10 +101,12 @@ def open_atomic(path: StoragePath, mode: str = "wb") -> Iterator[IO[Any]]:
             with explained(path, "write", body=True), _wrap(descriptor, mode) as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if flush:
+                    os.fsync(file.fileno())
             with explained(path, "write"):
                 os.replace(temporary, target)
-                sync_folder(os.path.dirname(target))
+                if flush:
+                    sync_folder(os.path.dirname(target))
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -119,13 +122,13 @@ def open_atomic(path: StoragePath, mode: str = "wb") -> Iterator[IO[Any]]:
         os.unlink(temporary)
 
 
-def atomic_write(path: StoragePath, content: bytes | str) -> None:
-    """Writes ``content`` (text as UTF-8) to ``path``: whole or not at all.
+def atomic_write(path: StoragePath, content: bytes | str, flush: bool = True) -> None:
+    """Writes ``content`` (text as UTF-8) to ``path``: whole or not at all; ``flush`` as for ``open_atomic``.
 
     Raises:
         StorageError: as for ``open_atomic``.
     """
-    with open_atomic(path) as file:
+    with open_atomic(path, flush=flush) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 

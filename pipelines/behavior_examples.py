@@ -52,7 +52,7 @@ def build(pipeline: beam.Pipeline, options: ExamplesOptions, recipe: Recipe, sta
             | "LinkOnce" >> beam.Create([None], reshuffle=False)
             | "ResolveLinks" >> beam.Map(lambda _, pairs: resolve_links(pairs), beam.pvalue.AsList(found))
         )
-    layout = ShardLayout(staging.work, recipe.shards, options.compress, options.golden)
+    layout = ShardLayout(staging.work, recipe.shards, options.compress, options.golden, flush=not staging.staged)
     reports = (
         cleaned.events
         | "GroupByShard" >> GroupByShard(recipe.shards, recipe.shard_columns, links)

@@ -5,7 +5,17 @@ import shutil
 from dataclasses import dataclass
 
 from features.errors import AuguryError
-from features.storage import atomic_write, exists, is_local, list_files, open_filesystem, swap_folder, temporary_name
+from features.storage import (
+    atomic_write,
+    exists,
+    explained,
+    is_local,
+    list_files,
+    open_filesystem,
+    swap_folder,
+    sync_tree,
+    temporary_name,
+)
 
 
 class OutputExistsError(AuguryError, FileExistsError):
@@ -42,15 +52,22 @@ class Staging:
             raise OutputExistsError(f"{final} holds files already; choose another output or pass --overwrite")
         return cls(temporary_name(final) if local else final, final, overwrite)
 
+    @property
+    def staged(self) -> bool:
+        """Whether files wait in another folder, so that they need not be flushed to the disk one by one."""
+        return self.work != self.final
+
     def publish(self, marker: str, content: bytes) -> None:
         """Writes the file that makes the folder complete and puts the folder in its final place."""
         atomic_write(f"{self.work}/{marker}", content)
-        if self.work != self.final:
+        if self.staged:
+            with explained(self.final, "write"):
+                sync_tree(self.work)
             swap_folder(self.work, self.final, self.overwrite)
 
     def clear(self, marker: str) -> None:
         """Makes ready for writing: on an object store, removes what ``overwrite`` allows to go, the marker first."""
-        if self.work == self.final and self.overwrite and exists(self.final):
+        if not self.staged and self.overwrite and exists(self.final):
             files, target = open_filesystem(self.final)
             if files.exists(f"{target}/{marker}"):
                 files.rm_file(f"{target}/{marker}")
@@ -58,5 +75,5 @@ class Staging:
 
     def discard(self) -> None:
         """Removes what a job that failed had staged; an object store keeps its unmarked files for the next attempt."""
-        if self.work != self.final:
+        if self.staged:
             shutil.rmtree(self.work, ignore_errors=True)

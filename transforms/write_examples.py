@@ -32,12 +32,14 @@ class ShardLayout:
         shards: number of shards, which is in every file name.
         compress: gzip the TFRecords.
         golden: most golden-set candidates over all shards; every shard offers its lowest ranks.
+        flush: whether every file is flushed to the disk by itself; not needed in a folder that is flushed as a whole.
     """
 
     folder: str
     shards: int
     compress: bool = False
     golden: int = 1000
+    flush: bool = True
 
     @property
     def golden_per_shard(self) -> int:
@@ -135,9 +137,9 @@ class _WriteShard(beam.DoFn):
         for split, columns in made.columns.items():
             if columns.num_rows:
                 data = tfrecord_bytes(encode_examples(columns), compress=self._layout.compress)
-                atomic_write(self._layout.examples_path(split, shard), data)
+                atomic_write(self._layout.examples_path(split, shard), data, self._layout.flush)
         if made.golden.num_rows:
-            atomic_write(self._layout.golden_path(shard), _parquet_bytes(made.golden))
+            atomic_write(self._layout.golden_path(shard), _parquet_bytes(made.golden), self._layout.flush)
 
 
 def _parquet_bytes(table: pa.Table) -> bytes:
