@@ -1,0 +1,60 @@
+"""The app: routes, middleware and the life of what they use."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from asgi_correlation_id import CorrelationIdMiddleware
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from serving import collection, health
+from serving.assembly import open_services
+from serving.auth import KeyRing
+from serving.errors import install_error_handlers
+from serving.metrics import Metrics
+from serving.middleware import Watch
+from serving.settings import Settings
+from serving.state import Services
+
+Opener = Callable[[Settings, Metrics], AbstractAsyncContextManager[Services]]
+"""Opens what an app uses: ``open_services``, or a test's own."""
+
+_ROUTERS = (collection.router, health.router)
+
+
+def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:
+    """Returns the service as an ASGI app; its services are opened when it starts and are in ``app.state.services``."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        async with opener(settings, metrics) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Augury",
+        summary="Collects events and predicts what visitors will do.",
+        version=version("augury"),
+        lifespan=life,
+        middleware=[
+            Middleware(CorrelationIdMiddleware),
+            Middleware(Watch, metrics=metrics, access_log=settings.access_log),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["*"],
+                expose_headers=["Retry-After", "X-Request-ID"],
+                allow_private_network=True,
+                max_age=86_400,
+            ),
+        ],
+    )
+    app.state.keys = KeyRing(settings)
+    install_error_handlers(app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    return app

@@ -1,0 +1,45 @@
+"""What a running app holds, for its routes: ``request.app.state.services``."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+
+from serving.metrics import Metrics
+from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from serving.ingest import Ingest
+
+
+@dataclass
+class Services:
+    """Everything that a request may need; one for each worker.
+
+    Attributes:
+        settings: as loaded.
+        metrics: what is counted; register further metrics with ``metrics.registry``.
+        store: ``serving.store.RecentEventsStore``.
+        archive: ``serving.archive.Archive``.
+        ingest: takes events; ``await ingest.accept(messages)``.
+        catch_up: ``serving.catch_up.CatchUp``, or None where the archive leaves no local files.
+        models: ``serving.models.ModelShelf``, or None where no registry is set.
+        scorer: what answers with the models, or None.
+        prediction_log: where predictions are logged, or None.
+    """
+
+    settings: Settings
+    metrics: Metrics
+    store: Any
+    archive: Any
+    ingest: "Ingest"
+    catch_up: Any = None
+    models: Any = None
+    scorer: Any = None
+    prediction_log: Any = None
+
+
+def services(request: Request) -> Services:
+    """Returns the app's services; a dependency."""
+    found: Services = request.app.state.services
+    return found
