@@ -1,0 +1,1 @@
+window.augury = window.augury || [];
