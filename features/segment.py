@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.checks import BAD_TIME, Verdicts, settle
 from features.events import Adapted
 from features.jsonrows import RowsError, object_column, objects, read_lines, string_column
+from features.rows import LineRows
 from features.times import parse_mixed
 
 _NO_OBJECT: dict[str, Any] = {}
@@ -45,9 +48,44 @@ class SegmentAdapter:
                 f"{source} holds columns, but adapter 'segment' reads JSON lines; give a mapping file for it"
             )
         columns, lines, verdicts = read_lines(rows, _draw)
-        types = columns["type"]
-        columns["event"] = pc.if_else(pc.equal(types, "track"), columns["event"], pa.scalar(None, pa.string()))
-        return settle(columns, verdicts, lines, source, self.now_us)
+        return settle(_name(columns), verdicts, lines, source, self.now_us)
+
+
+@dataclass(frozen=True)
+class AdaptedMessages(Adapted):
+    """What became of parsed messages.
+
+    Attributes:
+        refused: int64 (K,) rows that became dead letters, in order; the others became events, in order.
+        reasons: why, one of ``features.checks.REASONS`` each.
+    """
+
+    refused: npt.NDArray[np.int64]
+    reasons: list[str]
+
+
+def adapt_messages(
+    messages: list[dict[str, Any]], texts: list[bytes], source: str, now_us: int | None = None
+) -> AdaptedMessages:
+    """Adapts messages (N,) that are parsed already, as ``SegmentAdapter`` does with lines.
+
+    Args:
+        messages: one JSON object each.
+        texts: the same as compact JSON, for dead letters and for the ids of messages that have none.
+        source: where they came from.
+        now_us: when they were received, to refuse times from the future; None relies on ``receivedAt``.
+    """
+    verdicts = Verdicts(len(messages))
+    columns = _name(_draw(messages, verdicts))
+    adapted = settle(columns, verdicts, LineRows(texts), source, now_us)
+    reasons = adapted.rejected.column("reason").to_pylist() if verdicts.any else []
+    return AdaptedMessages(adapted.events, adapted.rejected, np.flatnonzero(verdicts.codes), reasons)
+
+
+def _name(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    """Returns the columns with the event names of ``track`` calls alone."""
+    tracked = pc.equal(columns["type"], "track")
+    return {**columns, "event": pc.if_else(tracked, columns["event"], pa.scalar(None, pa.string()))}
 
 
 def _draw(parsed: list[dict[str, Any]], verdicts: Verdicts) -> dict[str, pa.Array]:

@@ -4,7 +4,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from features.cleaning import CleaningError, CleaningRules, clean
+from features.cleaning import DROPS, CleaningError, CleaningRules, clean, in_networks, judge
 from features.events import EVENT_SCHEMA
 
 BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
@@ -122,3 +122,14 @@ def test_rules_from_plain_values():
 def test_rules_that_cannot_be_followed_are_refused(given: dict, message: str):
     with pytest.raises(CleaningError, match=message):
         CleaningRules.from_dict(given)
+
+
+def test_each_event_is_judged_by_the_first_reason():
+    batch = events({"user_agent": BOT, "context": '{"test":true}'}, {}, {"user_agent": BOT}, {"source": "augury"})
+    assert judge(batch, CleaningRules()).tolist() == [1 + DROPS.index("test_event"), 0, 1 + DROPS.index("bot"), 1]
+
+
+def test_addresses_lie_in_networks():
+    assert in_networks("192.0.2.7", ("198.51.100.0/24", "192.0.2.0/24"))
+    assert not in_networks("192.0.3.7", ("192.0.2.0/24",))
+    assert not in_networks("nonsense", ("0.0.0.0/0",))

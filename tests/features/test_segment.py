@@ -6,6 +6,7 @@ import pytest
 
 from features.adapters import get_adapter
 from features.events import DEAD_LETTER_SCHEMA, EVENT_SCHEMA, Adapted
+from features.segment import adapt_messages
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "events"
 SEGMENT = get_adapter("segment")
@@ -180,3 +181,18 @@ def test_a_table_is_refused_in_one_line():
         TypeError, match=r"t.parquet holds columns, but adapter 'segment' reads JSON lines; give a mapp"
     ):
         SEGMENT.adapt(pa.table({"a": [1]}), "t.parquet")
+
+
+def test_parsed_messages_become_what_their_lines_become():
+    rows = [GOOD, GOOD | {"type": "nonsense"}, GOOD | {"timestamp": "?"}, GOOD | {"userId": 7}, GOOD | {"type": "page"}]
+    texts = [orjson.dumps(row) for row in rows]
+    adapted = adapt_messages(rows, texts, "http", NOON_US)
+    lines = get_adapter("segment", now_us=NOON_US).adapt(pa.array(texts, pa.binary()), "http")
+    assert (adapted.events, adapted.rejected) == (lines.events, lines.rejected)
+    assert adapted.refused.tolist() == [1, 2, 3]
+    assert adapted.reasons == ["unknown_type", "bad_time", "wrong_type"]
+
+
+def test_no_messages_are_no_events():
+    adapted = adapt_messages([], [], "http")
+    assert (adapted.events.num_rows, adapted.refused.tolist(), adapted.reasons) == (0, [], [])
