@@ -8,6 +8,7 @@ background tries a write until one succeeds.
 import asyncio
 import contextlib
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,12 +22,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from features.errors import AuguryError
-from features.recent_events import (
+from features.recent_calls import (
     Call,
-    Forgotten,
-    PushCounts,
-    Recent,
-    RecentRules,
     forget_call,
     push_calls,
     read_forgotten,
@@ -35,6 +32,7 @@ from features.recent_events import (
     recent_calls,
     seen_keys,
 )
+from features.recent_rules import Forgotten, PushCounts, Recent, RecentRules
 
 _CONNECTIONS = 32
 _FIRST_PAUSE_SECONDS = 0.05
@@ -51,8 +49,17 @@ _ANSWERS = {
     "WRONGPASS": "it refuses the user name or password",
     "NOPERM": "the user may not run these commands",
 }
-"""What Redis's error codes mean. Those below end with time, so the circuit opens for them."""
-_PASSING = frozenset(_ANSWERS)
+"""What Redis's error codes mean; all of them are mended from outside, so the circuit opens until they are."""
+_CODE = re.compile(rf"(?:^|[\s-])({'|'.join(_ANSWERS)})\s")
+_CODES = {
+    "BusyLoadingError": "LOADING",
+    "ReadOnlyError": "READONLY",
+    "OutOfMemoryError": "OOM",
+    "MasterDownError": "MASTERDOWN",
+    "AuthenticationError": "WRONGPASS",
+    "NoPermissionError": "NOPERM",
+}
+"""The client takes the code out of the text of these."""
 
 
 class StoreUnavailableError(AuguryError, ConnectionError):
@@ -294,22 +301,12 @@ def _bad_address(shown: str) -> str:
 
 
 def _explain(error: Exception) -> tuple[str, bool]:
-    """Returns what is wrong in words of our own, and whether it may pass by itself."""
-    text = str(error)
-    for code, meaning in _ANSWERS.items():
-        if text.startswith(code) or f" {code} " in f" {text.split(':')[0]} ":
-            return meaning, True
+    """Returns what is wrong in words of our own, and whether the circuit has to open."""
     name = type(error).__name__
-    by_name = {
-        "BusyLoadingError": "LOADING",
-        "ReadOnlyError": "READONLY",
-        "OutOfMemoryError": "OOM",
-        "MasterDownError": "MASTERDOWN",
-        "AuthenticationError": "WRONGPASS",
-        "NoPermissionError": "NOPERM",
-    }
-    if name in by_name:
-        return _ANSWERS[by_name[name]], True
+    found = _CODE.search(str(error))
+    code = _CODES.get(name) or (found[1] if found else "")
+    if code:
+        return _ANSWERS[code], True
     if isinstance(error, ResponseError):
-        return f"it answered with an error ({name}: {text.split(' ')[0][:20]})", False
+        return f"it answered with an error ({name}); another program may use the same namespace", False
     return f"no connection ({name})", True
