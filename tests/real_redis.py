@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 _PATIENCE_SECONDS = 20.0
 
@@ -49,7 +51,7 @@ class RedisServer:
 
     def _answers(self) -> bool:
         assert self._process is not None and self._process.poll() is None, "the Redis server ended while starting"
-        with redis.Redis(port=self.port) as client:
+        with redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
             try:
                 return bool(client.ping())
             except (redis.ConnectionError, redis.TimeoutError):
