@@ -16,12 +16,15 @@ class ExampleGenerator:
 
     Attributes:
         hides: names of events that an instance never sees (the event filter).
+        begins_after: names of events that a slice never reaches back beyond: it begins right after the last of them
+            before its ``end``, or with the session. The service begins there too, and ``check-generator`` compares.
         requires: event columns the generator reads beyond ``visitor``, ``timestamp_us``, ``event`` and ``type``.
         stats: names of the stats that every slice carries.
         classes: number of classes.
     """
 
     hides: ClassVar[tuple[str, ...]] = ()
+    begins_after: ClassVar[tuple[str, ...]] = ()
     requires: ClassVar[tuple[str, ...]] = ()
     stats: ClassVar[tuple[str, ...]] = ()
     classes: ClassVar[int] = 2

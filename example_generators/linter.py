@@ -1,8 +1,8 @@
 """The leakage linter: does an instance know its own future, and does its shape give the answer away?
 
 Two kinds of question. Of every slice: is what the model would see, and what the generator says of the slice, the same
-whatever happens at and after ``end``? Of all slices: does length, position or the sight of one event alone tell the
-label?
+whatever happens at and after ``end``, and would the service begin it at the same event? Of all slices: does length,
+position or the sight of one event alone tell the label?
 """
 
 from collections import Counter
@@ -18,6 +18,7 @@ from example_generators.comparison import differences
 from example_generators.errors import GeneratorError
 from example_generators.giveaways import Giveaway, rank_auc, telling_values
 from example_generators.perturbation import FUTURES, INTACT, one_per_session, with_future
+from features.current import beginnings
 from features.sessions import Sessions
 from features.slices import CENSORED, Slices
 
@@ -43,7 +44,7 @@ class Finding:
     """One thing wrong.
 
     Attributes:
-        check: ``coder``, ``view``, ``place``, ``length``, ``position`` or ``sight``.
+        check: ``coder``, ``view``, ``place``, ``begin``, ``length``, ``position`` or ``sight``.
         message: what was found, with the number, and the remedy.
         value: the share of slices that changed, or the AUC.
     """
@@ -98,6 +99,7 @@ def lint(generator: ExampleGenerator, sessions: Sessions, coder: Coder, seed: in
             "its parameters, or give more events"
         )
     findings = _futures(generator, sessions, slices, coder, np.random.default_rng(seed))
+    findings += _beginnings(generator, sessions, slices, coder)
     answered = slices.take(slices.label != CENSORED)
     coded = coder.encode(sessions, answered)
     label = answered.label[coded.rows]
@@ -162,6 +164,28 @@ def _view(asked: Slices, found: Slices) -> tuple[dict[str, int], int]:
     for name, values in asked.stats.items():
         parts[f"stat {name}"] = int((~np.isclose(values[mine], found.stats[name][same], 0, 0, equal_nan=True)).sum())
     return parts, len(asked) - len(np.unique(mine))
+
+
+def _beginnings(generator: ExampleGenerator, sessions: Sessions, slices: Slices, coder: Coder) -> list[Finding]:
+    """Reports slices of which the service, which begins as ``begins_after`` says, would see other events.
+
+    Two instances of one session with one end are the same if they have as many steps: both are its last visible events.
+    """
+    start = beginnings(sessions, slices.session, slices.end, generator.begins_after)
+    begun = Slices(slices.session, start, slices.end, slices.label, slices.stats)
+    lengths = np.zeros((2, len(slices)), np.int64)
+    for found, coded in zip(lengths, (coder.encode(sessions, slices), coder.encode(sessions, begun)), strict=True):
+        found[coded.rows] = coded.lengths
+    different = int((lengths[0] != lengths[1]).sum())
+    if not different:
+        return []
+    named = ", ".join(repr(name) for name in generator.begins_after)
+    where = f"after the last {named} of the session" if named else "with the session, as begins_after is empty"
+    message = (
+        f"the service would see other events in {different:,} of {len(slices):,} slices: it begins {where}; begin the "
+        "slices there, or name in begins_after the events that they begin after"
+    )
+    return [Finding("begin", message, different / len(slices))]
 
 
 def _shapes(length: Giveaway, position: Giveaway) -> list[Finding]:

@@ -28,6 +28,10 @@ class Purchase(ExampleGenerator):
     def hides(self) -> tuple[str, ...]:  # type: ignore[override]  # follows a parameter
         return (self.event,)
 
+    @property
+    def begins_after(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.event,)
+
     def slices(self, session: Session) -> Iterator[Slice]:
         return outcome_slices(session, self.event)
 

@@ -59,6 +59,7 @@ class FeatureSpec:
         visit_gap_seconds: inactivity that begins another visit, for ``visit_count``.
         utc_offset_seconds: of the site's clock, for time of day and day of week.
         hides: names of events that no instance sees.
+        begins_after: names of events that no instance reaches back beyond: it begins after the last of them.
         stats: names of the stats that every example carries.
         classes: number of classes.
         generator: name of the example generator.
@@ -76,6 +77,7 @@ class FeatureSpec:
     visit_gap_seconds: float = 1800.0
     utc_offset_seconds: int = 0
     hides: tuple[str, ...] = ()
+    begins_after: tuple[str, ...] = ()
     stats: tuple[str, ...] = ()
     classes: int = 2
     generator: str = ""
@@ -94,7 +96,8 @@ class FeatureSpec:
         one_of("agent_from", self.agent_from, ("user_agent", "context"))
         whole("utc_offset_seconds", self.utc_offset_seconds, -DAY_SECONDS, DAY_SECONDS)
         object.__setattr__(self, "visit_gap_seconds", number("visit_gap_seconds", self.visit_gap_seconds, above=0))
-        object.__setattr__(self, "hides", tuple(sorted(texts("hides", self.hides))))
+        for name in ("hides", "begins_after"):
+            object.__setattr__(self, name, tuple(sorted(texts(name, getattr(self, name)))))
         object.__setattr__(self, "stats", texts("stats", self.stats))
         if not isinstance(self.generator, str):
             raise FeatureSpecError(f"generator: {self.generator!r} is not possible; expected a name")
@@ -203,6 +206,8 @@ class FeatureSpec:
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         for name in ("hash", "split", "session_rules"):
             plain[name] = asdict(plain[name])
+        if not self.begins_after:  # specs written before there was this key keep their fingerprint
+            del plain["begins_after"]
         for name in ("steps", "metadata"):
             plain[name] = [
                 {"name": item.name, "of": item.of, "coding": {"kind": item.coding.kind, **asdict(item.coding)}}

@@ -175,6 +175,7 @@ def _spec_of(options: ExamplesOptions) -> FeatureSpec:
         hash=HashSpec(size=options.hash_size, seed=options.seed),
         agent_from="context" if options.adapter == "ga4" else "user_agent",  # GA4 exports hold no user agents
         hides=tuple(generator.hides),
+        begins_after=tuple(generator.begins_after),
         stats=tuple(generator.stats),
         classes=generator.classes,
         generator=options.generator,

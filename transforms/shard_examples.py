@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from example_generators.base import ExampleGenerator
 from features.coding import CodedInstances, FeatureCoder
+from features.ragged import offsets_of, places_of
 from features.sessions import VISITOR, Sessions, Window, build_sessions
 from features.slices import CENSORED, Slices
 from features.spec import FeatureSpec
@@ -126,11 +127,14 @@ def _golden(
     lowest = np.argsort(ranks, kind="stable")[:most]
     rows = held_out[lowest]
     chosen = coded.take(rows)
-    raw = sessions.events.take(pa.array(chosen.event_rows))
+    # From its first step to its end, hidden events too: whoever replays it has to leave those out, as the service has.
+    first = chosen.event_rows[offsets_of(chosen.lengths)[:-1]]
+    lengths = sessions.offsets[slices.session[rows]] + slices.end[rows] - first
+    raw = sessions.events.take(pa.array(places_of(first, lengths)))
     raw = pa.table(
         {name: _plain(raw.column(VISITOR if name == "anonymous_id" else name)) for name in spec.golden_columns}
     )
-    offsets = np.concatenate([[0], np.cumsum(chosen.lengths)]).astype(np.int32)
+    offsets = offsets_of(lengths).astype(np.int32)
     structs = pa.StructArray.from_arrays(
         [raw.column(name).combine_chunks() for name in raw.column_names], names=raw.column_names
     )

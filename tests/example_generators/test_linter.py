@@ -74,7 +74,8 @@ class SeesTheOrder(ExampleGenerator):
 
 
 def test_a_visible_outcome_is_caught_by_name(shop):
-    found = check_generator(SeesTheOrder(), shop, coder(SeesTheOrder()))
+    begin, *found = check_generator(SeesTheOrder(), shop, coder(SeesTheOrder()))
+    assert begin.check == "begin"  # a slice that holds the order cannot begin after it
     assert [(finding.check, finding.value) for finding in found] == [("sight", 1.0), ("sight", 1.0)]
     assert found[0].message == (
         "event 'Order Completed' is visible in 100.0% of the instances of one label and 0.0% of the others "
@@ -101,7 +102,7 @@ class LooksAhead(ExampleGenerator):
 def test_a_generator_that_looks_ahead_is_caught(shop):
     findings = check_generator(LooksAhead(), shop, coder(LooksAhead()))
     found = {finding.check: finding for finding in findings}
-    assert found.keys() == {"view", "length"}
+    assert found.keys() == {"view", "length", "begin"}
     assert re.match(r"what the generator says of a slice \(start\) changes in \d+ of ", findings[0].message)
     assert any("(stat later_orders) changes" in finding.message for finding in findings)
     assert found["view"].message.endswith("let nothing at or after `end` decide it")
@@ -150,6 +151,46 @@ def test_length_and_position_that_tell_are_reported_with_the_number(shop):
         "the place of an instance in its session alone predicts the label with an AUC of 1.000 (limit 0.8): slice at "
         "prediction points, chosen without looking at the outcome"
     )
+
+
+@dataclass(frozen=True)
+class BeginsAfterTheCart(ExampleGenerator):
+    """Begins after the last addition to the cart, as ``purchase`` does after the order."""
+
+    hides = (POINT,)
+
+    def slices(self, session: Session) -> Iterator[Slice]:
+        for point in session.where(event=POINT):
+            start = max((i + 1 for i in session.where(event=CART) if i < point), default=0)
+            if start < point:
+                yield Slice(start, point, point % 2)
+
+
+@dataclass(frozen=True)
+class SaysSo(BeginsAfterTheCart):
+    begins_after = (CART,)
+
+
+def test_a_beginning_that_the_service_would_not_find_is_caught(shop):
+    [found] = check_generator(BeginsAfterTheCart(), shop, coder(BeginsAfterTheCart()))
+    assert found.check == "begin"
+    assert 0 < found.value < 1
+    assert re.fullmatch(
+        r"the service would see other events in \d+ of \d+ slices: it begins with the session, as begins_after is empty; "
+        r"begin the slices there, or name in begins_after the events that they begin after",
+        found.message,
+    )
+    assert check_generator(SaysSo(), shop, coder(SaysSo())) == []
+
+
+@dataclass(frozen=True)
+class NamesTheWrongEvent(BeginsAfterTheCart):
+    begins_after = (ORDER,)
+
+
+def test_a_beginning_after_another_event_is_caught(shop):
+    [found] = check_generator(NamesTheWrongEvent(), shop, coder(NamesTheWrongEvent()))
+    assert "it begins after the last 'Order Completed' of the session; begin" in found.message
 
 
 class CountsTheWholeSession(FeatureCoder):

@@ -26,6 +26,7 @@ _EVERY_KIND = FeatureSpec(
         Feature("visits", MinMax(1, 10), of="visit_count"),
     ),
     hides=("b", "a"),
+    begins_after=("d", "c"),
     stats=("clicks",),
     classes=3,
     generator="purchase",
@@ -56,6 +57,21 @@ def test_order_of_keys_and_kind_of_number_do_not_change_the_fingerprint() -> Non
     assert one.fingerprint == other.fingerprint
     shuffled = orjson.dumps(dict(reversed(orjson.loads(one.to_json()).items())))
     assert FeatureSpec.from_json(shuffled).fingerprint == one.fingerprint
+
+
+def test_a_spec_from_before_begins_after_keeps_its_meaning_and_its_fingerprint() -> None:
+    plain = orjson.loads(FeatureSpec(hides=("a",)).to_json())
+    assert "begins_after" not in plain
+    assert FeatureSpec.from_json(orjson.dumps(plain)).begins_after == ()
+    # computed before the key was there
+    assert FeatureSpec().fingerprint == "d3ee9c32ef48b7a7bc40bad183f4fdcc2f0854c90245fbbefafdbdf8756d9a30"
+
+
+def test_begins_after_is_sorted_and_part_of_the_fingerprint() -> None:
+    one, other = FeatureSpec(begins_after=("a", "b")), FeatureSpec(begins_after=("b", "a"))
+    assert one == other
+    assert one.fingerprint == other.fingerprint != FeatureSpec().fingerprint
+    assert orjson.loads(one.to_json())["begins_after"] == ["a", "b"]
 
 
 @given(st.integers(2, 2**24), st.integers(0, 2**32 - 1), st.integers(1, 99))
@@ -101,6 +117,7 @@ def _json(**values: Any) -> bytes:
         (_json(split={"validation": -0.1}), "split: validation -0.1 and test 0.1 leave nothing to train on"),
         (_json(agent_from="ip"), "agent_from: 'ip' is unknown; expected one of user_agent, context"),
         (_json(visit_gap_seconds=0), "visit_gap_seconds: 0 is not possible; expected a finite number greater than 0"),
+        (_json(begins_after=[1]), "begins_after: [1] is not possible; expected a list of strings"),
         (_json(hides="x"), "hides: 'x' is not possible; expected a list of strings"),
         (_json(generator=3), "generator: 3 is not possible; expected a name"),
         (_json(generator_params=[1]), "generator_params: [1] is not possible; expected an object"),
