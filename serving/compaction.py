@@ -1,0 +1,184 @@
+"""Compaction: closed spool files become hourly Parquet partitions.
+
+It runs beside the service as a process of its own, ``python -m serving.compaction``, which may be killed at any
+instant: what it was doing is done again, and nothing is lost or there twice.
+"""
+
+import logging
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from features.errors import AuguryError
+from features.storage import explained
+from features.tombstones import Tombstones, tombstone_files
+from serving.archive import PREDICTIONS, STREAMS
+from serving.compaction_batch import BatchCounts, Job, plan_batches, remove_files, write_batch
+from serving.compaction_metrics import CompactionMetrics
+from serving.compaction_parts import BusyError, alone, hour_of_part, list_parts, remove
+from serving.forgetting import Rewritten, apply_tombstones, pending_tombstones, tombstones_folder
+from serving.logs import set_up_logs
+from serving.settings import Settings, load_settings
+from serving.spool import HOUR_US, hour_of, spool_files
+
+_LOG = logging.getLogger("augury.compaction")
+_STAGING = ".staging"
+_STEPS_BACK = 10  # how far the process steps back behind the service's workers
+
+
+@dataclass(frozen=True)
+class CompactionReport:
+    """What a compaction did.
+
+    Attributes:
+        counts: what became of the spool's lines.
+        still_open: spool files that a living process writes, left for later.
+        forgotten: what was taken out of earlier partitions.
+        expired: old parts of predictions that were removed.
+        seconds: how long it took.
+    """
+
+    counts: BatchCounts = field(default_factory=BatchCounts)
+    still_open: int = 0
+    forgotten: Rewritten = field(default_factory=Rewritten)
+    expired: int = 0
+    seconds: float = 0.0
+
+
+def compact(
+    spool: str | os.PathLike[str],
+    archive: str,
+    *,
+    dedup_hours: int = 24,
+    now_us: int | None = None,
+    prediction_log_days: int | None = None,
+    counts: BatchCounts | None = None,
+) -> CompactionReport:
+    """Turns all closed spool files into partitions of the archive.
+
+    Copies of an event, equal in anonymous id and message id, that were received within ``dedup_hours`` are dropped, and
+    so is what was received from a forgotten visitor; tombstones that are new rewrite earlier partitions.
+
+    Args:
+        spool: the spool's folder, with one folder a stream.
+        archive: root of the archive, local or on ``gs://``.
+        dedup_hours: how many hours before and after its own a copy of an event is looked for.
+        now_us: the time that ``prediction_log_days`` counts from, int64 microseconds UTC; by default now.
+        prediction_log_days: parts of predictions older than this are removed; None keeps them.
+        counts: what to count in, for whoever wants to know how far it came before an error.
+
+    Raises:
+        BusyError: another compaction is at work.
+        AuguryError: something cannot be read or written, in one line; nothing is lost, the next call does it again.
+    """
+    began = time.monotonic()
+    root, folder = archive.rstrip("/"), Path(spool)
+    counts = BatchCounts() if counts is None else counts
+    with alone(folder, root):
+        staging = folder / _STAGING
+        shutil.rmtree(staging, ignore_errors=True)
+        known = tombstone_files(tombstones_folder(root))
+        job = Job(root, staging, dedup_hours, Tombstones.load(tombstones_folder(root)))
+        still_open = sum(_compact_stream(stream, folder / stream, job, counts) for stream in STREAMS)
+        # One that came while the above was going on may have missed what the above wrote.
+        newer = [name for name in tombstone_files(tombstones_folder(root)) if name not in known]
+        forgotten = apply_tombstones(root, sorted({*pending_tombstones(root), *newer}))
+        expired = 0
+        if prediction_log_days is not None:
+            expired = _expire(root, time.time_ns() // 1000 if now_us is None else now_us, prediction_log_days)
+        shutil.rmtree(staging, ignore_errors=True)
+    return CompactionReport(counts, still_open, forgotten, expired, time.monotonic() - began)
+
+
+def compact_once(settings: Settings, counts: BatchCounts | None = None) -> CompactionReport:
+    """Compacts as the settings say; see ``compact``."""
+    return compact(
+        settings.spool,
+        settings.archive,
+        dedup_hours=settings.archive_dedup_hours,
+        prediction_log_days=settings.prediction_log_days,
+        counts=counts,
+    )
+
+
+def run_forever(settings: Settings) -> None:
+    """Compacts every ``compact_seconds`` until the process is stopped or its parent has gone.
+
+    An error is logged and counted, and the next try follows.
+    """
+    parent = os.getppid()
+    os.nice(_STEPS_BACK)
+    pa.set_cpu_count(1)
+    metrics = CompactionMetrics()
+    while os.getppid() == parent:
+        counts = BatchCounts()
+        try:
+            report = compact_once(settings, counts)
+            metrics.add_report(report.forgotten, report.expired)
+            _log(report)
+        except BusyError as e:
+            _LOG.info("%s", e)
+        except AuguryError as e:
+            metrics.failures.inc()
+            _LOG.error("compaction failed: %s", e)
+        metrics.add_counts(counts)
+        time.sleep(settings.compact_seconds)
+
+
+def _compact_stream(stream: str, folder: Path, job: Job, counts: BatchCounts) -> int:
+    """Compacts one stream, hour by hour, oldest first; returns the number of files still open."""
+    with explained(folder, "read"):
+        closed, still_open = spool_files(folder)
+    by_hour: dict[int, list[Path]] = {}
+    for path in closed:
+        by_hour.setdefault(hour_of(path) or 0, []).append(path)
+    for hour_us, paths in sorted(by_hour.items()):
+        batches, done = plan_batches(stream, hour_us, paths, job)
+        remove_files(done, counts)
+        for batch in batches:
+            write_batch(stream, hour_us, batch, job, counts)
+    return len(still_open)
+
+
+def _expire(root: str, now_us: int, days: int) -> int:
+    last_us = now_us - days * 24 * HOUR_US
+    old = [part for part in list_parts(root, PREDICTIONS) if (hour_of_part(part) or 0) + HOUR_US <= last_us]
+    for part in old:
+        remove(part)
+    return len(old)
+
+
+def _log(report: CompactionReport) -> None:
+    counts = report.counts
+    if not (counts.files or report.forgotten.parts or report.expired):
+        return
+    _LOG.info(
+        "compacted",
+        extra={
+            "files": counts.files,
+            "lines": counts.lines,
+            "torn": counts.torn,
+            "rows": dict(counts.rows),
+            "dropped": dict(+counts.dropped),
+            "rejected": dict(counts.rejected),
+            "still_open": report.still_open,
+            "forgotten": dict(report.forgotten.rows),
+            "expired": report.expired,
+            "seconds": round(report.seconds, 3),
+        },
+    )
+
+
+def main() -> None:
+    """Runs until it is stopped, as the environment says."""
+    settings = load_settings()
+    set_up_logs(settings.log_level)
+    run_forever(settings)
+
+
+if __name__ == "__main__":
+    main()
