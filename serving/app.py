@@ -3,15 +3,18 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from serving import collection, health
+from serving import collection, collector_script, health
 from serving.assembly import open_services
 from serving.auth import KeyRing
+from serving.collection import make_collector
+from serving.collection_schema import SECURITY_SCHEMES
 from serving.errors import install_error_handlers
 from serving.metrics import Metrics
 from serving.middleware import Watch
@@ -21,7 +24,7 @@ from serving.state import Services
 Opener = Callable[[Settings, Metrics], AbstractAsyncContextManager[Services]]
 """Opens what an app uses: ``open_services``, or a test's own."""
 
-_ROUTERS = (collection.router, health.router)
+_ROUTERS = (collection.router, collector_script.router, health.router)
 
 
 def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:
@@ -32,6 +35,7 @@ def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:
     async def life(app: FastAPI) -> AsyncIterator[None]:
         async with opener(settings, metrics) as services:
             app.state.services = services
+            app.state.collector = make_collector(services)
             yield
 
     app = FastAPI(
@@ -57,4 +61,17 @@ def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:
     install_error_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
+    _describe_keys(app)
     return app
+
+
+def _describe_keys(app: FastAPI) -> None:
+    """Adds to the OpenAPI document how keys are sent; the end-points check them themselves."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = plain()
+        document.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]

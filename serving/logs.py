@@ -7,16 +7,19 @@ exception only its type and where it happened, because its message may quote wha
 import logging
 import sys
 import traceback
+from datetime import UTC, datetime
 from typing import Any
 
 from asgi_correlation_id import CorrelationIdFilter
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
-
-_FIELDS = ["asctime", "levelname", "name", "message", "process", "request_id"]
 
 
 class _Formatter(JsonFormatter):
     """JSON lines, without the messages of exceptions."""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def formatException(self, exc_info: Any) -> str:
         return frames(exc_info[1])
@@ -28,13 +31,9 @@ def set_up_logs(level: str) -> None:
     handler.addFilter(CorrelationIdFilter(default_value=None))
     handler.setFormatter(
         _Formatter(
-            _FIELDS,
-            rename_fields={
-                "asctime": "time",
-                "levelname": "level",
-                "name": "logger",
-                "correlation_id": "request_id",
-            },
+            "%(asctime)s %(levelname)s %(name)s %(message)s %(process)d",
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "correlation_id": "request_id"},
+            reserved_attrs=[*RESERVED_ATTRS, "color_message"],
         )
     )
     root = logging.getLogger()

@@ -1,10 +1,11 @@
 """What a running app holds, for its routes: ``request.app.state.services``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
 
+from features.cleaning import CleaningRules
 from serving.metrics import Metrics
 from serving.settings import Settings
 
@@ -26,6 +27,7 @@ class Services:
         models: ``serving.models.ModelShelf``, or None where no registry is set.
         scorer: what answers with the models, or None.
         prediction_log: where predictions are logged, or None.
+        cleaning: which events no visitor made.
     """
 
     settings: Settings
@@ -37,6 +39,7 @@ class Services:
     models: Any = None
     scorer: Any = None
     prediction_log: Any = None
+    cleaning: CleaningRules = field(default_factory=CleaningRules)
 
 
 def services(request: Request) -> Services:

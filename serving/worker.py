@@ -1,0 +1,63 @@
+"""A worker: answers requests on a socket that the supervisor opened. ``python -m serving.worker``."""
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+
+import uvicorn
+
+from serving.app import create_app
+from serving.logs import set_up_logs
+from serving.protocol import LimitedProtocol
+from serving.settings import load_settings
+
+_KEEP_ALIVE_SECONDS = 75  # longer than the usual load balancer's 60, so that it is the one to close
+
+
+class _Server(uvicorn.Server):
+    """Says when it is ready, and stops when the supervisor is gone."""
+
+    def __init__(self, config: uvicorn.Config, lifeline: int, ready: int) -> None:
+        super().__init__(config)
+        self._lifeline, self._ready = lifeline, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        asyncio.get_running_loop().add_reader(self._lifeline, self._orphaned)
+        os.write(self._ready, b"+")
+        os.close(self._ready)
+
+    def _orphaned(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._lifeline)
+        self.should_exit = True
+
+
+def main(arguments: list[str]) -> None:
+    """Serves until it is told to stop, then finishes what is under way."""
+    parser = argparse.ArgumentParser(prog="python -m serving.worker")
+    for name in ("listener", "lifeline", "ready"):
+        parser.add_argument(f"--{name}", type=int, required=True, help="file descriptor")
+    given = parser.parse_args(arguments)
+    settings = load_settings()
+    set_up_logs(settings.log_level)
+    config = uvicorn.Config(
+        create_app(settings),
+        loop="uvloop",
+        http=LimitedProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
+    )
+    listener = socket.socket(fileno=given.listener)
+    _Server(config, given.lifeline, given.ready).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
