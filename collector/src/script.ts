@@ -1,0 +1,22 @@
+import { createCollector } from "./collector";
+import { safe } from "./tools";
+import type { Call, Collector, Options } from "./types";
+
+declare global {
+  interface Window {
+    augury?: Collector | Call[];
+  }
+}
+
+safe(() => {
+  const script = document.currentScript as HTMLScriptElement | null;
+  const waiting = window.augury || [];
+  if (!script || !Array.isArray(waiting)) return; // a second tag of the same script
+  const options: Record<string, unknown> = { host: new URL(".", script.src || location.href).href.slice(0, -1) };
+  for (const name in script.dataset) {
+    const value = script.dataset[name];
+    options[name] = value == "false" ? false : !value || value == "true" ? true : value;
+  }
+  if (!options.writeKey) throw Error("the script tag has no data-write-key");
+  window.augury = createCollector(options as unknown as Options, waiting);
+})();
