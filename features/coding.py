@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from features.bucketing import MinMax, OneHot
 from features.memo import Described, Memo
-from features.ragged import Ints, offsets_of, take_lists
+from features.ragged import Ints, changes, offsets_of, take_lists
 from features.sessions import Sessions
 from features.slices import Slices
 from features.spec import FeatureSpec, FeatureSpecError
@@ -169,7 +169,7 @@ class FeatureCoder:
             buckets, lengths = take_lists(*table.buckets(), profiles[firsts])
             keys.append(np.repeat(np.arange(len(firsts)) * size, lengths) + buckets)
         union = np.sort(np.concatenate(keys))
-        union = union[np.flatnonzero(np.diff(union, prepend=-1))]
+        union = union[np.flatnonzero(changes(union, -1))]
         per_code = np.bincount(union // size, minlength=len(firsts))
         return take_lists(union % size, offsets_of(per_code), codes[steps.event_rows])
 

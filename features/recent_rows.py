@@ -21,29 +21,33 @@ def encode_events(events: pa.RecordBatch) -> list[bytes]:
     return encode_columns(event_columns(events))
 
 
-def decode_events(rows: Sequence[bytes], visitors: Sequence[str]) -> pa.Table:
+def decode_events(
+    rows: Sequence[bytes], visitors: Sequence[str], columns: Sequence[str] = tuple(EVENT_SCHEMA.names)
+) -> pa.Table:
     """Returns encoded rows (N,) as a table in ``EVENT_SCHEMA`` with the column ``VISITOR``, ready for sessions.
 
     Args:
         rows: as ``encode_events`` made them.
         visitors: whose event each row is.
+        columns: names of the columns wanted; by default all.
 
     Raises:
         RecentEventsError: a row that this version cannot read.
     """
     width = len(EVENT_SCHEMA)
     try:
-        parsed = [orjson.loads(row) for row in rows]
-        if any(len(row) != width for row in parsed):
+        parsed = orjson.loads(b"[" + b",".join(rows) + b"]")
+        if len(parsed) != len(rows) or any(len(row) != width for row in parsed):
             raise ValueError("another number of fields")
         drawn = list(zip(*parsed, strict=True)) or [()] * width
-        columns = [pa.array(values, item.type) for values, item in zip(drawn, EVENT_SCHEMA, strict=True)]
+        wanted = [EVENT_SCHEMA.get_field_index(name) for name in columns]
+        made = [pa.array(drawn[place], EVENT_SCHEMA.field(place).type) for place in wanted]
     except (ValueError, TypeError) as e:
         raise RecentEventsError(
             f"a stored row is no array of {width} fields ({type(e).__name__}); "
             "it was written by another version: empty this namespace and refill it from the archive"
         ) from None
-    return pa.table([*columns, pa.array(visitors, pa.string())], [*EVENT_SCHEMA.names, VISITOR])
+    return pa.table([*made, pa.array(visitors, pa.string())], [*columns, VISITOR])
 
 
 def event_columns(events: pa.RecordBatch) -> list[list[Any]]:

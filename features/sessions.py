@@ -17,8 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import AuguryError
+from features.ragged import changes
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
+
+_FEW = 1000
+"""So many message ids are compared as strings sooner than their fingerprints are made."""
 
 VISITOR = "visitor"
 """The column that says whose event it is: the anonymous id, or the user id that a login linked it to."""
@@ -87,16 +91,20 @@ class Sessions:
             values = self._column(column)
             if not pa.types.is_dictionary(values.type):
                 values = values.dictionary_encode()
-            cached[column] = (pc.fill_null(values.indices, -1).to_numpy(), values.dictionary)
+            codes = values.indices
+            cached[column] = (
+                (pc.fill_null(codes, -1) if codes.null_count else codes).to_numpy(),
+                values.dictionary,
+            )
         return cached[column]
 
     def mask(self, **equals: str) -> npt.NDArray[np.bool_]:
         """Returns bool (E,): events whose columns all equal what is given, e.g. ``mask(event="Order Completed")``."""
         found = np.ones(self.events.num_rows, np.bool_)
         for column, value in equals.items():
-            codes, distinct = self.codes(column)
-            found &= codes == pc.index(distinct, pa.scalar(value, distinct.type)).as_py() if len(distinct) else False
-            found &= codes >= 0
+            codes, _ = self.codes(column)
+            code = self._code(column, value)
+            found &= codes == code if code >= 0 else False
         return found
 
     def positions(self, **equals: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -120,17 +128,25 @@ class Sessions:
             cached[column, key] = values[codes]
         return cached[column, key]
 
+    def _code(self, column: str, value: str) -> int:
+        """Returns the code of a string in a column, -1 if no event has it."""
+        cached: dict[tuple[str, str], int] = self._caches.setdefault("code", {})
+        if (column, value) not in cached:
+            _, distinct = self.codes(column)
+            cached[column, value] = pc.index(distinct, pa.scalar(value, distinct.type)).as_py()
+        return cached[column, value]
+
     @cached_property
     def _caches(self) -> dict[str, dict]:  # type: ignore[type-arg]
         return {}
 
     def _column(self, name: str) -> pa.Array:
-        if name not in self.events.column_names:
+        if self.events.schema.get_field_index(name) < 0:
             raise MissingColumnError(
                 f"column {name!r} is not among those carried here ({', '.join(self.events.column_names)}); "
                 "list it in the generator's `requires` or in the feature spec"
             )
-        return self.events.column(name).combine_chunks()
+        return _one_chunk(self.events.column(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,18 +214,20 @@ def build_sessions(events: pa.Table, rules: SessionRules, window: Window) -> tup
     dropped = {"duplicate_row": exact, "duplicate_message_id": others, "visitor_over_limit": 0}
 
     visitors = _codes(events, VISITOR)[rows]
-    starts = np.flatnonzero(np.diff(visitors, prepend=-1))
+    starts = np.flatnonzero(changes(visitors, -1))
     counts = np.diff(starts, append=len(rows))
     if rules.max_events is not None and (counts > rules.max_events).any():
         keep = np.repeat(counts <= rules.max_events, counts)
         dropped["visitor_over_limit"] = int((~keep).sum())
         rows, visitors = rows[keep], visitors[keep]
-    breaks = np.diff(visitors, prepend=-1) != 0
+    breaks = changes(visitors, -1) != 0
     if rules.gap_seconds is not None:
         time_us = events.column("timestamp_us").to_numpy()[rows]
-        breaks |= np.diff(time_us, prepend=time_us[:1]) > round(rules.gap_seconds * 1_000_000)
+        breaks[1:] |= np.diff(time_us) > round(rules.gap_seconds * 1_000_000)
     offsets = np.append(np.flatnonzero(breaks), len(rows)).astype(np.int64)
-    return Sessions(events.take(pa.array(rows)).combine_chunks(), offsets, window), dropped
+    if len(rows) < events.num_rows or (rows[1:] < rows[:-1]).any():  # what comes from the fast store is in order
+        events = events.take(pa.array(rows)).combine_chunks()
+    return Sessions(events, offsets, window), dropped
 
 
 def _encode_strings(events: pa.Table) -> pa.Table:
@@ -219,20 +237,24 @@ def _encode_strings(events: pa.Table) -> pa.Table:
         column = events.column(name)
         if pa.types.is_string(column.type) and name != "message_id":
             column = column.dictionary_encode()
-        if pa.types.is_dictionary(column.type):
+        if pa.types.is_dictionary(column.type) and column.num_chunks > 1:
             column = column.unify_dictionaries()
-        columns[name] = column.combine_chunks()
+        columns[name] = _one_chunk(column)
     return pa.table(columns)
 
 
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def _codes(events: pa.Table, column: str) -> npt.NDArray[np.int32]:
-    codes: npt.NDArray[np.int32] = events.column(column).combine_chunks().indices.to_numpy()
+    codes: npt.NDArray[np.int32] = _one_chunk(events.column(column)).indices.to_numpy()
     return codes
 
 
 def _order(events: pa.Table) -> npt.NDArray[np.int64]:
     """Returns int64 (E,): the order by (visitor, timestamp_us, message_id)."""
-    names = events.column(VISITOR).combine_chunks().dictionary
+    names = _one_chunk(events.column(VISITOR)).dictionary
     rank = pc.inverse_permutation(pc.sort_indices(names).cast(pa.int32())).to_numpy()
     visitors = rank[_codes(events, VISITOR)]
     time_us = events.column("timestamp_us").to_numpy()
@@ -257,7 +279,9 @@ def _first_messages(events: pa.Table, order: npt.NDArray[np.int64]) -> tuple[npt
 
     The copies are counted apart: those that equal the row kept in every column, and the others.
     """
-    ids = events.column("message_id").combine_chunks()
+    ids = _one_chunk(events.column("message_id"))
+    if len(order) <= _FEW and pc.count_distinct(ids).as_py() == len(order):
+        return order, 0, 0
     keys = (_fingerprints(ids) ^ _codes(events, VISITOR).astype(np.uint64) * _ODD)[order]
     ranked = np.sort(keys)
     repeated = ranked[1:][ranked[1:] == ranked[:-1]]

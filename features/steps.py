@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from features.ragged import Ints, offsets_of, places_of
+from features.ragged import Ints, changes, offsets_of, places_of
 from features.sessions import Sessions
 from features.slices import SliceError, Slices
 
@@ -59,7 +59,7 @@ class Steps:
     @cached_property
     def since_us(self) -> Ints:
         """int64 (T,) time since the step before; meaningless at the first step of an instance."""
-        return np.diff(self.time_us, prepend=self.time_us[:1])
+        return changes(self.time_us, 0)
 
 
 def visible_steps(sessions: Sessions, slices: Slices, hides: tuple[str, ...], sequence_length: int) -> Steps:

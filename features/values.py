@@ -20,7 +20,7 @@ from features.memo import (
     Described,
 )
 from features.metadata import HOST_KINDS, same_site
-from features.ragged import Ints
+from features.ragged import Ints, changes
 from features.steps import DAY_US, HOUR_US, SECOND_US, Steps
 
 Floats = npt.NDArray[np.float64]
@@ -73,7 +73,7 @@ def instance_numbers(of: str, steps: Steps, described: Described, visit_gap_seco
     pages = described.numbers("url", URL_PAGE, steps.event_rows)
     instance = np.repeat(np.arange(len(steps.rows)), steps.lengths)
     keys = np.sort((instance * (pages.max() + 1) + pages)[pages != NONE])
-    distinct = keys[np.flatnonzero(np.diff(keys, prepend=-1))]
+    distinct = keys[np.flatnonzero(changes(keys, -1))]
     return np.bincount(distinct // max(pages.max() + 1, 1), minlength=len(steps.rows)).astype(np.float64)
 
 

@@ -176,8 +176,8 @@ def test_a_beginning_that_the_service_would_not_find_is_caught(shop):
     assert found.check == "begin"
     assert 0 < found.value < 1
     assert re.fullmatch(
-        r"the service would see other events in \d+ of \d+ slices: it begins with the session, as begins_after is empty; "
-        r"begin the slices there, or name in begins_after the events that they begin after",
+        r"the service would see other events in \d+ of \d+ slices: it begins with the session, as begins_after is "
+        r"empty; begin the slices there, or name in begins_after the events that they begin after",
         found.message,
     )
     assert check_generator(SaysSo(), shop, coder(SaysSo())) == []

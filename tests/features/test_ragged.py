@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.ragged import offsets_of, places_of, take_lists
+from features.ragged import changes, offsets_of, places_of, take_lists
 
 
 @given(st.lists(st.lists(st.integers(0, 9), max_size=4), max_size=6), st.data())
@@ -18,3 +18,9 @@ def test_take_lists_is_indexing(lists: list[list[int]], data: st.DataObject) -> 
 def test_places_by_hand() -> None:
     assert places_of(np.array([7, 0, 3]), np.array([2, 0, 3])).tolist() == [7, 8, 3, 4, 5]
     assert offsets_of(np.array([2, 0, 3])).tolist() == [0, 2, 2, 5]
+
+
+@given(st.lists(st.integers(-(2**40), 2**40), max_size=6), st.integers(-5, 5))
+def test_changes_are_numpys_differences(values: list[int], before: int) -> None:
+    array = np.array(values, np.int64)
+    assert changes(array, before).tolist() == np.diff(array, prepend=before).tolist()

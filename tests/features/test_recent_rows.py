@@ -35,6 +35,19 @@ def test_every_event_comes_back_as_it_was(rows: list[dict[str, Any]]) -> None:
     assert table.to_pylist() == [{**row, VISITOR: visitor} for row, visitor in zip(rows, visitors, strict=True)]
 
 
+def test_only_the_columns_wanted_are_made() -> None:
+    rows = encode_events(batch(event("m1", url="https://a.example/")))
+    table = decode_events(rows, ["v"], ("timestamp_us", "url"))
+    assert table.schema.names == ["timestamp_us", "url", VISITOR]
+    assert table.to_pylist() == decode_events(rows, ["v"]).select(table.schema.names).to_pylist()
+
+
+def test_rows_that_pass_for_others_when_joined_are_refused() -> None:
+    row = encode_events(batch(event("m1")))[0]
+    with pytest.raises(RecentEventsError, match="a stored row is no array of 13 fields"):
+        decode_events([row + b"," + row], ["v"])
+
+
 def test_a_row_is_an_array_in_the_order_of_the_schema() -> None:
     (row,) = encode_events(batch(event("m1", properties='{"a":1}', source="")))
     time_us = NOW_US - 86_400_000_000
