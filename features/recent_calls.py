@@ -16,7 +16,7 @@ from features.recent_scripts import FORGET, PUSH, RECENT, Script
 PREVIOUS_ID = "previousId"
 """The property of an ``alias`` event that names who the user was before."""
 
-_EVENTS_A_CALL = 128  # a script runs alone: a millisecond at a time, so that readers do not wait long
+_EVENTS_A_CALL = 64  # a script runs alone: a millisecond at a time, so that readers do not wait long
 _NAMES_A_CALL = 16
 _NO_ROW = b""
 

@@ -170,7 +170,7 @@ def test_many_visitors_go_in_few_calls(client: redis.Redis) -> None:
     store.push(event("m0"))
     client.config_resetstat()
     assert store.push(*(event(f"m{i}", f"a{i % 100}", at=i) for i in range(500))).total == 500
-    assert client.info("commandstats")["cmdstat_evalsha"]["calls"] <= 5
+    assert client.info("commandstats")["cmdstat_evalsha"]["calls"] <= 10
     assert store.ids("a7") == ["m7", "m107", "m207", "m307", "m407"]
 
 
