@@ -54,10 +54,7 @@ class Child:
         for name, descriptor in given.items():
             command += [f"--{name}", str(descriptor)]
         try:
-            # A process group of its own, or Ctrl-C in a terminal would reach it before the supervisor says stop.
-            self._process = subprocess.Popen(
-                command, env=self._environment, pass_fds=tuple(given.values()), process_group=0
-            )
+            self._process = subprocess.Popen(command, env=self._environment, pass_fds=tuple(given.values()))
         finally:
             if theirs is not None:
                 os.close(theirs)

@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> None:
     lifeline = parser.parse_args(arguments).lifeline
     settings = load_settings()
     set_up_logs(settings.log_level)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches every process; the supervisor decides
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing needs to be finished
     while not select.select([lifeline], [], [], settings.compact_seconds)[0]:
         _compact(settings)

@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import os
+import signal
 import socket
 import sys
+from types import FrameType
 
 import uvicorn
 
@@ -28,6 +30,10 @@ class _Server(uvicorn.Server):
         asyncio.get_running_loop().add_reader(self._lifeline, self._orphaned)
         os.write(self._ready, b"+")
         os.close(self._ready)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if sig != signal.SIGINT:  # Ctrl-C in a terminal reaches every process; the supervisor decides what it means
+            super().handle_exit(sig, frame)
 
     def _orphaned(self) -> None:
         asyncio.get_running_loop().remove_reader(self._lifeline)

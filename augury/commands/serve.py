@@ -24,8 +24,8 @@ def serve(
 
     **Examples**
 
-    - `AUGURY_WRITE_KEYS=my-key augury serve`
-    - `AUGURY_WRITE_KEYS=my-key REDIS_URL=redis://redis:6379/0 augury serve --host 0.0.0.0 --workers 4`
+    - `augury serve --state-dir state` : with AUGURY_WRITE_KEYS set
+    - `augury serve --host 0.0.0.0 --workers 4 --registry registry` : answers with predictions, too
     """
     from serving.logs import set_up_logs
     from serving.settings import load_settings
