@@ -31,7 +31,9 @@ def commands(upgrade: bool) -> list[list[str]]:
         found.append(
             [*_COMPILE, "pyproject.toml", "--extra", extra, *shared, *overrides, "-o", f"requirements/{extra}.txt"]
         )
-    return [*found, [*_COMPILE, *newest, "requirements/build.in", *shared, "-o", "requirements/build.txt"]]
+    found.append([*_COMPILE, *newest, "requirements/build.in", *shared, "-o", "requirements/build.txt"])
+    peer = ["pyproject.toml", "--extra", "serving", "requirements/bentoml.in"]  # see there why all.txt is no constraint
+    return [*found, [*_COMPILE, *newest, *peer, "-o", "requirements/bentoml.txt"]]
 
 
 def main() -> None:
