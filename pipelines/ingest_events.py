@@ -1,0 +1,205 @@
+"""Received messages off Pub/Sub into the archive and the fast store: ``python -m pipelines.ingest_events``."""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.gcp.pubsub import ReadFromPubSub
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
+from apache_beam.runners.runner import PipelineResult, PipelineRunner
+
+from features.checks import EVENT_TYPES
+from features.cleaning import CleaningRules
+from features.errors import AuguryError
+from features.recent_events import RecentEventsError, RecentRules
+from features.storage import open_filesystem
+from pipelines.cleaning_file import read_cleaning_rules
+from pipelines.launch import beam_options, choose_runner
+from pipelines.options import parse_options
+from transforms.bigquery_rows import WriteRows, dead_letter_of, table_reference
+from transforms.drop_repeats import DropRepeats
+from transforms.pack_events import ARCHIVE_SCHEMA, MarkLate, PackEvents
+from transforms.read_received import EVENTS, REJECTED, ReadReceived
+from transforms.write_dead_letters import WriteDeadLetters, is_topic
+from transforms.write_partitions import WritePartitions
+from transforms.write_recent_events import StoreOptions, WriteRecentEvents, check_url
+
+_SECOND_US = 1_000_000
+_MONTH_SECONDS = 30 * 86_400
+
+
+class IngestOptionError(AuguryError, ValueError):
+    """An option of the streaming pipeline that cannot be, or contradicts another."""
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class IngestOptions:
+    """Options of ``pipelines.ingest_events``; each is a command-line flag of that name."""
+
+    archive: str = field(metadata={"help": "where events go: a folder, local or gs://, or bq://project.dataset.table"})
+    dead_letter: str = field(
+        metadata={"help": "where rejected rows go: a folder, projects/P/topics/T or bq://project.dataset.table"}
+    )
+    subscription: str | None = _option(None, "projects/P/subscriptions/S to read")
+    topic: str | None = _option(None, "projects/P/topics/T to read, by a subscription of the pipeline's own")
+    recent_events: bool = _option(True, "also write the visitors' recent events to Redis")
+    redis_url: str | None = field(
+        default=None, repr=False, metadata={"help": "redis:// or rediss:// URL; by default that of REDIS_URL"}
+    )
+    cleaning: str | None = _option(None, "path of a TOML file with cleaning rules")
+    dedup_seconds: float = _option(86_400, "how long a message is remembered, to drop its copies")
+    lateness_seconds: float = _option(3600, "an event received so much later than it happened is marked late")
+    archive_seconds: float = _option(60, "how long the first rows of a Parquet file wait for more")
+    archive_shards: int = _option(1, "Parquet files of one hour that are collected side by side")
+    store_events: int = _option(200, "recent events kept of each visitor")
+    store_days: float = _option(30, "days after which a recent event is dropped")
+    store_types: tuple[str, ...] = _option(EVENT_TYPES, "types of message that are kept as recent events")
+    store_namespace: str = _option("augury", "what the keys in Redis begin with")
+
+    def __post_init__(self) -> None:
+        if (self.subscription is None) == (self.topic is None):
+            raise IngestOptionError("give either subscription or topic: what is to be read")
+        for name, kind in (("subscription", "subscriptions"), ("topic", "topics")):
+            value = getattr(self, name)
+            if value is not None and not re.fullmatch(rf"projects/[^/]+/{kind}/[^/]+", value):
+                raise IngestOptionError(f"{name} is {value!r}; expected projects/PROJECT/{kind}/NAME")
+        limits = (
+            ("dedup_seconds", 1, _MONTH_SECONDS),
+            ("lateness_seconds", 0, _MONTH_SECONDS),
+            ("archive_seconds", 0.1, 3600),
+            ("archive_shards", 1, 256),
+        )
+        for name, least, most in limits:
+            if not least <= getattr(self, name) <= most:
+                raise IngestOptionError(f"{name} is {getattr(self, name)}; expected {least} to {most}")
+        _check_target("archive", self.archive, "a folder or bq://project.dataset.table", topics=False)
+        _check_target("dead_letter", self.dead_letter, "a folder, projects/P/topics/T or bq://p.d.t", topics=True)
+        if is_topic(self.dead_letter) and self.dead_letter == self.topic:
+            raise IngestOptionError(f"dead_letter is {self.dead_letter}, which is read: it would come back for ever")
+        if self.recent_events:
+            self.store()
+
+    @property
+    def source(self) -> str:
+        """What is read."""
+        return self.subscription or self.topic or ""
+
+    def store(self) -> StoreOptions:
+        """Returns where recent events go.
+
+        Raises:
+            IngestOptionError: no URL, or one that is none, or rules that cannot be.
+        """
+        url = self.redis_url or os.environ.get("REDIS_URL")
+        if not url:
+            raise IngestOptionError(
+                "no Redis to write recent events to; give redis_url, set REDIS_URL, or say --no-recent_events"
+            )
+        check_url(url)
+        try:
+            # no marks: what came before is known from the pipeline's own state
+            rules = RecentRules(
+                count=self.store_events,
+                max_age_days=self.store_days,
+                types=self.store_types,
+                dedup_seconds=0,
+                namespace=self.store_namespace,
+            )
+        except RecentEventsError as e:
+            raise IngestOptionError(f"store: {e}") from e
+        return StoreOptions(url, rules)
+
+
+def build(pipeline: beam.Pipeline, options: IngestOptions, messages: beam.PCollection | None = None) -> Any:
+    """Composes the pipeline.
+
+    Args:
+        pipeline: to add the steps to.
+        options: what was asked for.
+        messages: ``PubsubMessage`` to take instead of reading Pub/Sub, for tests.
+
+    Returns:
+        The events that are neither bad nor repeated, in batches.
+    """
+    if messages is None:
+        messages = pipeline | "ReadMessages" >> ReadFromPubSub(
+            options.topic, options.subscription, with_attributes=True
+        )
+    received = messages | "ReadReceived" >> ReadReceived(options.source, cleaning_rules(options))
+    events = (
+        received[EVENTS]
+        | "DropRepeats" >> DropRepeats(round(options.dedup_seconds * _SECOND_US))
+        | "PackEvents" >> PackEvents()
+    )
+    archived = events | "MarkLate" >> MarkLate(round(options.lateness_seconds * _SECOND_US))
+    letters = received[REJECTED]
+    if options.archive.startswith("bq://"):
+        refused = (
+            archived
+            | "InsertEvents" >> WriteRows(options.archive, ARCHIVE_SCHEMA, kind="archive", cluster_by=("anonymous_id",))
+            | "LetterOfRefused" >> beam.Map(dead_letter_of, options.source)
+        )
+        letters = (letters, refused) | "AllLetters" >> beam.Flatten()
+    else:
+        _ = archived | "WriteArchive" >> WritePartitions(
+            f"{options.archive.rstrip('/')}/{EVENTS}",
+            wait_seconds=options.archive_seconds,
+            kind="archive",
+            shards=options.archive_shards,
+        )
+    if options.recent_events:
+        # apart from the archive by a shuffle: while Redis is away, its bundles alone are tried again
+        _ = events | "SettleRecent" >> beam.Reshuffle() | "WriteRecent" >> WriteRecentEvents(options.store())
+    _ = letters | "WriteDeadLetters" >> WriteDeadLetters(options.dead_letter, options.archive_seconds)
+    return events
+
+
+def cleaning_rules(options: IngestOptions) -> CleaningRules:
+    """Returns the rules of the file that the options name, or the usual ones."""
+    return CleaningRules() if options.cleaning is None else read_cleaning_rules(options.cleaning)
+
+
+def start(options: IngestOptions, beam_flags: Sequence[str] = ()) -> PipelineResult:
+    """Starts the pipeline and returns its result, to wait for or to cancel."""
+    flags = beam_options(beam_flags)
+    flags.view_as(StandardOptions).streaming = True
+    flags.view_as(SetupOptions).save_main_session = False
+    pipeline = beam.Pipeline(runner=_streaming_runner(flags), options=flags)
+    build(pipeline, options)
+    return pipeline.run()
+
+
+def run(argv: Sequence[str]) -> None:
+    """Runs the pipeline as ``argv`` says, its own options and Beam's, until it is cancelled or drained."""
+    options, beam_flags = parse_options(IngestOptions, argv, __doc__)
+    start(options, beam_flags).wait_until_finish()
+
+
+def _streaming_runner(flags: PipelineOptions) -> PipelineRunner | str:
+    """Returns the runner; of the local ones, the one that can stream."""
+    local = flags.view_as(StandardOptions).runner in (None, "DirectRunner", "direct")
+    return BundleBasedDirectRunner() if local else choose_runner(flags)
+
+
+def _check_target(name: str, target: str, expected: str, topics: bool) -> None:
+    if target.startswith("bq://"):
+        table_reference(target)
+        return
+    if is_topic(target) and topics:
+        return
+    if not target or target.startswith("projects/"):
+        raise IngestOptionError(f"{name} is {target!r}; expected {expected}")
+    open_filesystem(target)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])
