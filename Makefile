@@ -10,7 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format lock bench-report clean
+.PHONY: help demo test lint format lock bench-report clean collector
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -18,7 +18,7 @@ help:  ## print this list
 demo: $(VENV)/.installed-demo  ## simulate a shop, then do the whole job: events to a published model and its report, in demo/
 	$(BIN)/augury demo
 
-test: $(VENV)/.installed-test lint  ## check the sources and run every test
+test: $(VENV)/.installed-test lint collector  ## check the sources and run every test
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed-test  ## check style, format and types
@@ -30,6 +30,10 @@ format: $(VENV)/.installed-test  ## mend what `make lint` says about style and f
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# The browser library: everything it needs is Node's; what a machine lacks is said, left out, and an error with CI=1.
+collector:  ## check and test the browser library; find or install a Chromium for the tests in pages
+	@sh collector/check.sh
+
 bench-report: $(VENV)/.installed-test  ## print every benchmark's figures as one table
 	$(BIN)/python -m benchmarks.report
 
@@ -40,7 +44,7 @@ lock: $(VENV)/.installed-uv  ## resolve pyproject.toml again into requirements/*
 	$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
 
 clean:  ## remove the environment, the caches and what the demo wrote
-	rm -rf $(VENV) .cache .hypothesis build dist demo
+	rm -rf $(VENV) .cache .hypothesis build dist demo collector/node_modules collector/dist
 
 $(VENV)/.installed-demo: $(VENV)/.installed-uv $(PROJECT)
 	$(INSTALL) --require-hashes -r requirements/pipelines.txt -r requirements/behavior.txt -r requirements/serving.txt
