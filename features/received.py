@@ -183,7 +183,7 @@ def _set_context(made: dict[str, Any], facts: RequestFacts, rules: CollectionRul
         kept = shorten_ip(address, rules.ip)
         if kept is not None:
             context["ip"] = kept
-    if context:
+    if context or "context" in made:
         made["context"] = context
     return None
 
