@@ -6,7 +6,6 @@ instant: what it was doing is done again, and nothing is lost or there twice.
 
 import logging
 import os
-import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,6 @@ from serving.settings import Settings, load_settings
 from serving.spool import HOUR_US, hour_of, spool_files
 
 _LOG = logging.getLogger("augury.compaction")
-_STAGING = ".staging"
 _STEPS_BACK = 10  # how far the process steps back behind the service's workers
 
 
@@ -78,9 +76,7 @@ def compact(
     began = time.monotonic()
     root, folder = archive.rstrip("/"), Path(spool)
     counts = BatchCounts() if counts is None else counts
-    with alone(folder, root):
-        staging = folder / _STAGING
-        shutil.rmtree(staging, ignore_errors=True)
+    with alone(folder, root) as staging:
         known = tombstone_files(tombstones_folder(root))
         job = Job(root, staging, dedup_hours, Tombstones.load(tombstones_folder(root)))
         still_open = sum(_compact_stream(stream, folder / stream, job, counts) for stream in STREAMS)
@@ -90,7 +86,6 @@ def compact(
         expired = 0
         if prediction_log_days is not None:
             expired = _expire(root, time.time_ns() // 1000 if now_us is None else now_us, prediction_log_days)
-        shutil.rmtree(staging, ignore_errors=True)
     return CompactionReport(counts, still_open, forgotten, expired, time.monotonic() - began)
 
 

@@ -111,8 +111,6 @@ def write_batch(stream: str, hour_us: int, paths: Sequence[Path], job: Job, coun
     """
     names = [path.name for path in paths]
     found = BatchCounts(torn=sum(torn(path) for path in paths))
-    with explained(job.staging, "write"):
-        job.staging.mkdir(parents=True, exist_ok=True)
     with _Staged(job.staging / "rows.parquet", with_inputs(SCHEMAS[stream], names)) as rows:
         with _Staged(job.staging / "letters.parquet", with_inputs(DEAD_LETTER_SCHEMA, names)) as letters:
             keys: list[pa.RecordBatch] = []

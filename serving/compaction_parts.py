@@ -8,6 +8,7 @@ lists has been compacted, whatever happened afterwards.
 import fcntl
 import hashlib
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -29,6 +30,9 @@ _DAY_US = 24 * HOUR_US
 _INPUTS = b"augury.inputs"
 _PART = re.compile(r".*/date=(\d{4}-\d\d-\d\d)/hour=(\d\d)/[^/]+\.parquet")
 _LOCK = ".compacting"
+_STAGING = ".staging"
+# What is being written in an archive by whoever is alone with it; tombstones are not.
+_UNFINISHED = (".part-*.tmp", ".*.applied.json.*.tmp")
 
 
 class BusyError(ArchiveError):
@@ -36,16 +40,21 @@ class BusyError(ArchiveError):
 
 
 @contextmanager
-def alone(spool: Path, archive: str) -> Iterator[None]:
+def alone(spool: Path, archive: str) -> Iterator[Path]:
     """Keeps other writers of Parquet parts away from a spool and from a local archive while the block runs.
 
+    Yields a local folder to stage files in, gone when the block ends. If it is there at the beginning, the last
+    writer was killed, and the unfinished files that it left are removed first.
+
     Raises:
-        BusyError: there is one already.
+        BusyError: there is another writer.
         StorageError: the folders cannot be written.
     """
-    folders = [spool, Path(open_filesystem(archive)[1])] if is_local(archive) else [spool]
+    root = Path(open_filesystem(archive)[1]) if is_local(archive) else None
     with ExitStack() as stack:
-        for folder in folders:
+        for folder in (spool, root):
+            if folder is None:
+                continue
             with explained(folder, "write"):
                 folder.mkdir(parents=True, exist_ok=True)
                 lock = stack.enter_context((folder / _LOCK).open("wb"))
@@ -53,7 +62,14 @@ def alone(spool: Path, archive: str) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as e:
                 raise BusyError(f"another compaction is at work in {folder}; wait until it has finished") from e
-        yield
+        staging = spool / _STAGING
+        if staging.exists() and root is not None:
+            for path in (path for pattern in _UNFINISHED for path in root.rglob(pattern)):
+                path.unlink(missing_ok=True)
+        with explained(staging, "write"):
+            staging.mkdir(exist_ok=True)
+        yield staging
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def hour_folder(archive: str, stream: str, hour_us: int) -> str:
@@ -149,7 +165,6 @@ def copy_rows(source: str, target: str, dropped: npt.NDArray[np.bool_] | None = 
         ArchiveError: the source cannot be read.
         StorageError: the target cannot be written.
     """
-    _remove_leftovers(target)
     if dropped is None or not dropped.any():
         if source != target:
             with open(source, "rb") as whole, open_atomic(target) as file:
@@ -186,10 +201,3 @@ def remove(path: str) -> None:
     fs, target = open_filesystem(path)
     with explained(path, "write", remote=not is_local(path)):
         fs.rm_file(target)
-
-
-def _remove_leftovers(target: str) -> None:
-    """Removes what a killed compaction left half-written beside a local part; nobody else writes there now."""
-    if is_local(target):
-        for path in Path(open_filesystem(target)[1]).parent.glob(".part-*.tmp"):
-            path.unlink(missing_ok=True)

@@ -20,8 +20,8 @@ from features.storage import sync_folder
 
 HOUR_US = 3_600_000_000
 
-CHUNK_ROWS = 100_000
-CHUNK_BYTES = 32 << 20
+CHUNK_ROWS = 50_000
+CHUNK_BYTES = 16 << 20
 """How much of a file is looked at at once: the first of the two that is reached."""
 
 _NAME = re.compile(r"(\d{8}T\d{2})-[0-9a-f]{32}\.jsonl")
