@@ -34,7 +34,7 @@ class StoreOptions:
     Attributes:
         url: ``redis://`` or ``rediss://``, or ``unix://``; may hold a password, so it is left out of ``repr``.
         rules: what is kept of each visitor.
-        retries: how often a write is tried again, waiting 0.1 s, then twice as long each time up to 5 s, before the
+        retries: how often a write is tried again, waiting 0.2 s, then twice as long each time up to 5 s, before the
             bundle fails and the runner has it.
     """
 
