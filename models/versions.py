@@ -105,6 +105,15 @@ class VersionStore:
             versions = [v for v in sorted(found) if VERSION_FORM.fullmatch(v)]
             return [v for v in versions if fs.exists(f"{base}/{v}/{MANIFEST_NAME}")]
 
+    def names(self, family: str) -> list[str]:
+        """Returns the names of the models of a family, sorted; folders that can be none are left out."""
+        fs, root = open_filesystem(f"{self._root}/{family}")
+        with explained(root, "read", remote=not self._local):
+            fs.invalidate_cache()
+            found = fs.ls(root, detail=False) if fs.isdir(root) else ()
+            names = [os.path.basename(path.rstrip("/")) for path in found]
+            return sorted(name for name in names if _NAME.fullmatch(name))
+
     def manifest(self, family: str, name: str, version: str) -> Manifest:
         """Returns what a version consists of, without looking at its files.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from features.cleaning import CleaningError, CleaningRules
 from features.errors import AuguryError
 from features.recent_events import RecentRules
+from serving.answering import open_answering
 from serving.archive import Archive, SpoolArchive
 from serving.catch_up import CatchUp
 from serving.ingest import Ingest
@@ -50,6 +51,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
         stack.push_async_callback(ingest.close)
         services = Services(settings, metrics, store, archive, ingest, catch_up, cleaning=cleaning)
         stack.push_async_callback(_cancel, asyncio.create_task(_catch_up(services), name="catch up"))
+        await stack.enter_async_context(open_answering(services, store.rules))
         yield services
 
 

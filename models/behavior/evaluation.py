@@ -9,6 +9,7 @@ import numpy.typing as npt
 from models.behavior import metrics
 from models.behavior.calibration import MatrixScaling
 from models.behavior.metrics import Bools, Floats, Interval, MetricsError
+from models.behavior.segments import segment_edges
 
 VERSION = 1
 MODEL = "model"
@@ -45,8 +46,9 @@ def evaluate(
 
     Returns:
         ``metrics`` (the model's flat figures, for gates and the model card), ``figures`` (name -> flat figures),
-        ``differences`` (baseline -> AUC of the model minus its own, with an interval), ``views`` (curves, segments and
-        slices of class 1, or of every class of more than two), ``calibration``, ``history``, ``truth`` and counts.
+        ``differences`` (baseline -> AUC of the model minus its own, with an interval), ``views`` (curves, segments,
+        the model's segment edges and slices of class 1, or of every class of more than two), ``calibration``,
+        ``history``, ``truth`` and counts.
 
     Raises:
         MetricsError: nothing to measure; see ``metrics.check_predictions``.
@@ -122,6 +124,7 @@ def _view(
         "name": name,
         "positives": int(positive.sum()),
         "rate": float(positive.mean()),
+        "segment_edges": segment_edges(scores[MODEL]),
         "curves": {which: _curves(positive, found, edges) for which, found in scores.items()},
         "calibration_before": None,
         "slices": list(_slices(positive, scores, stats)),

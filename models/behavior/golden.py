@@ -15,9 +15,11 @@ import pyarrow.parquet as pq
 
 from features.coding import FeatureCoder
 from features.errors import AuguryError
+from features.events import EVENT_SCHEMA
 from features.sessions import VISITOR, SessionRules, Window, build_sessions
 from features.slices import Slices
-from features.storage import list_files, open_filesystem
+from features.spec import FeatureSpec
+from features.storage import list_files, open_filesystem, read_text
 from models.behavior.predictor import Predictor
 
 GOLDEN_INSTANCES = 1000
@@ -77,21 +79,54 @@ def replay(folder: str | Path) -> GoldenResult:
         GoldenError: the golden set is missing or damaged.
         PredictorError: the model cannot be loaded.
     """
+    instances, promised = read(folder)
+    predictor = Predictor.load(folder)
+    found = predict_raw(predictor, instances)
+    return compare(instances, promised, found)
+
+
+def read(folder: str | Path) -> tuple[pa.Table, npt.NDArray[np.float32]]:
+    """Returns the golden set of a local artifact: N instances, and the predictions promised, float32 (N, C).
+
+    Raises:
+        GoldenError: it is missing or damaged.
+    """
     try:
         instances = pq.read_table(Path(folder) / INSTANCES_FILE)
         promised = np.load(Path(folder) / PREDICTIONS_FILE, allow_pickle=False)
     except (OSError, ValueError) as e:
         raise GoldenError(f"{folder} holds no readable golden set ({e}); open the version again, or train again") from e
-    predictor = Predictor.load(folder)
-    if promised.shape != (instances.num_rows, predictor.classes) or promised.dtype != np.float32:
+    classes = FeatureSpec.from_json(read_text(f"{folder}/feature_spec.json")).classes
+    if promised.shape != (instances.num_rows, classes) or promised.dtype != np.float32:
         raise GoldenError(
             f"{folder}/{PREDICTIONS_FILE} holds {promised.dtype} {promised.shape}; expected float32 "
-            f"{(instances.num_rows, predictor.classes)}"
+            f"{(instances.num_rows, classes)}"
         )
-    found = predict_raw(predictor, instances)
+    return instances, promised
+
+
+def compare(instances: pa.Table, promised: npt.NDArray[np.float32], found: npt.NDArray[np.float32]) -> GoldenResult:
+    """Compares the bits of predictions, float32 (N, C), with those promised."""
     same = (found.view(np.uint32) == promised.view(np.uint32)).all(axis=1)
     differing = instances.column("example_id").take(pa.array(np.flatnonzero(~same)[:5])).to_pylist()
     return GoldenResult(len(same), int(same.sum()), tuple(differing))
+
+
+def raw_events(instances: pa.Table, names: pa.Array) -> pa.RecordBatch:
+    """Returns the events of N instances in ``EVENT_SCHEMA``, each instance a visitor of its own.
+
+    Two instances may be of one visitor and share events, so they must not meet under one name.
+
+    Args:
+        instances: N rows with ``events``, a list of structs in columns of ``EVENT_SCHEMA``.
+        names: strings (N,), the anonymous ids to give them.
+    """
+    lists = instances.column("events").combine_chunks()
+    events = pa.Table.from_struct_array(lists.flatten())
+    given = {name: events.column(name).combine_chunks() for name in events.column_names}
+    given["anonymous_id"] = names.take(pc.list_parent_indices(lists))
+    columns = [given.get(field.name, pa.nulls(events.num_rows, field.type)) for field in EVENT_SCHEMA]
+    return pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA)
 
 
 def predict_raw(predictor: Predictor, instances: pa.Table) -> npt.NDArray[np.float32]:

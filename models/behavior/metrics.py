@@ -14,11 +14,11 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from features.errors import AuguryError
+from models.behavior.segments import SEGMENTS
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-SEGMENTS = ("very low", "low", "medium", "high", "very high")
 ECE_BINS = 15
 MIN_POSITIVES = 100
 _MOST_BUCKETS = 20
