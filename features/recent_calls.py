@@ -128,12 +128,18 @@ def _by_visitor(events: pa.RecordBatch, rules: RecentRules) -> tuple[dict[str, l
         strict=True,
     ):
         previous = _previous_id(properties) if kind == "alias" and properties else ""
-        if anonymous_id.startswith(RESERVED_PREFIX) or _too_long(message, anonymous_id, user_id, previous):
+        name = anonymous_id
+        if name.startswith(RESERVED_PREFIX) and name == user_id and rules.link_visitors:
+            name = RESERVED_PREFIX + user_id  # an event without an anonymous id, of a user who is called so
+        elif name.startswith(RESERVED_PREFIX) and name != user_id:
             refused += 1
             continue
-        group = groups.get(anonymous_id)
+        if _too_long(message, anonymous_id, user_id, previous):
+            refused += 1
+            continue
+        group = groups.get(name)
         if group is None:
-            group = groups[anonymous_id] = []
+            group = groups[name] = []
         group += (
             message,
             time_us,

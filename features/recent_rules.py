@@ -1,6 +1,7 @@
 """What is kept of each visitor in the fast store, and what its answers mean."""
 
 import math
+import re
 from dataclasses import dataclass, fields
 
 from features.checks import EVENT_TYPES, SLACK_US
@@ -59,8 +60,10 @@ class RecentRules:
         if unknown or not self.types:
             what = f"types {unknown}" if unknown else "an empty list of types"
             raise RecentEventsError(f"{what} cannot be kept; expected some of {', '.join(EVENT_TYPES)}")
-        if not self.namespace or not self.namespace.isascii() or not self.namespace.isprintable():
-            raise RecentEventsError(f"namespace {self.namespace!r} is not possible; expected printable ASCII")
+        if not re.fullmatch(r"[\w.-]{1,64}", self.namespace, re.ASCII):
+            raise RecentEventsError(
+                f"namespace {self.namespace!r} is not possible; expected 1 to 64 letters, digits, _ . or -"
+            )
 
     def horizon_us(self, now_us: int) -> int:
         """Returns the earliest event time that is kept."""

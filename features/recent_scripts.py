@@ -153,7 +153,6 @@ while at <= #ARGV do
         end
         bind(anonymous, visitor, tonumber(time))
         of_anonymous = owner(anonymous)
-        used_link = false
       end
       if row == '' then irrelevant = irrelevant + 1
       elseif tonumber(time) < horizon then outdated = outdated + 1

@@ -7,6 +7,7 @@ background tries a write until one succeeds.
 
 import asyncio
 import contextlib
+import logging
 import random
 import re
 import time
@@ -33,6 +34,8 @@ from features.recent_calls import (
     seen_keys,
 )
 from features.recent_rules import Forgotten, PushCounts, Recent, RecentRules
+
+_log = logging.getLogger(__name__)
 
 _CONNECTIONS = 32
 _FIRST_PAUSE_SECONDS = 0.05
@@ -132,6 +135,8 @@ class RecentEventsStore:
             await self._guarded(self._try_write)
         except StoreUnavailableError:
             return False
+        if not self.available:
+            _log.info("the fast store at %s is back", self.where)
         self.available = True
         return True
 
@@ -263,6 +268,8 @@ class RecentEventsStore:
         raise StoreUnavailableError(self._reason) from None
 
     def _open(self) -> None:
+        if self.available:
+            _log.warning("%s; it is tried again in the background", self._reason)
         self.available = False
         if self._recovery is None or self._recovery.done():
             self._recovery = asyncio.get_running_loop().create_task(self._recover(), name="fast store recovery")

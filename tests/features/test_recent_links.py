@@ -84,6 +84,21 @@ def test_an_older_login_that_arrives_late_does_not_take_the_device_back(store: S
     assert store.client.smembers("augury:a:user:u1") == set()
 
 
+def test_a_login_again_is_a_newer_login(store: Store) -> None:
+    store.push(event("l1", at=1, user_id="u1"), event("l5", at=5, user_id="u1"), event("l3", at=3, user_id="u2"))
+    assert store.visitor("a1") == "user:u1"
+
+
+def test_a_link_lives_on_while_it_is_used(store: Store) -> None:
+    store.push(event("login", user_id="u"))
+    keys = ("augury:l:a1", "augury:a:user:u")
+    for sent in (event("m2"), event("m3", user_id="u")):
+        for key in keys:
+            store.client.pexpire(key, 60_000)
+        store.push(sent)
+        assert all(store.client.pttl(key) > 399 * 86_400_000 for key in keys)
+
+
 def test_logins_at_one_instant_are_settled_by_name(store: Store) -> None:
     store.push(event("l2", at=1, user_id="u2"), event("l1", at=1, user_id="u1"))
     assert store.visitor("a1") == "user:u2"
@@ -175,6 +190,16 @@ def test_what_was_received_before_is_not_taken_again(store: Store) -> None:
     assert store.ids("user:u") == ["m6", "m7"]
 
 
+@pytest.mark.parametrize("old", [event("m1"), event("m1", "phone", user_id="guest")])
+def test_what_was_forgotten_does_not_come_back_through_a_later_login(store: Store, old: dict[str, Any]) -> None:
+    for name in ("a1", "user:guest"):
+        store.forget(name, now_us=NOW_US)
+    later = {"received_at_us": NOW_US + 1}
+    assert store.push(event("login", user_id="u", **later), alias("al", "guest", "u", **later)).new == 2
+    assert store.push(old) == PushCounts(forgotten=1)
+    assert store.ids("user:u") == ["al", "login"]
+
+
 def test_to_forget_one_of_two_users_of_a_device_leaves_the_other(store: Store) -> None:
     store.push(event("l1", at=1, user_id="u1"), event("l2", at=2, user_id="u2"))
     assert store.forget("user:u1") == Forgotten("user:u1", 1, 0, ("user:u1",))
@@ -206,6 +231,14 @@ def test_what_another_worker_pushes_during_the_merge_ends_up_with_the_user(redis
         for name in names:
             assert Store(one).ids(f"user:of {name}") == [f"{name}-0", f"{name}-1", f"{name}-2", f"{name}-login"]
         assert not one.keys("augury:[zh]:a*")
+
+
+def test_a_user_whose_id_looks_like_a_user_s_name(store: Store) -> None:
+    store.push(event("m1", "a", user_id="5"))
+    assert store.push(event("m2", "user:5", user_id="user:5"), alias("al", "b", "user:5", at=1)).new == 2
+    assert store.ids("user:user:5") == ["m2", "al"]
+    assert store.ids("user:5") == ["m1"]
+    assert store.push(event("m3", "user:5"), event("m4", "user:5", user_id="6")) == PushCounts(refused=2)
 
 
 _LINKED = st.builds(
@@ -241,3 +274,54 @@ def test_one_user_s_events_meet_in_any_order_and_batching(redis_server: RedisSer
             assert store.visitor(name) == visitor
             if visitor == name:
                 assert store.ids(name) == [each["message_id"] for each in own[-5:]]
+
+
+_ANY_EVENT = st.builds(
+    event,
+    st.text("mn", min_size=1, max_size=3),
+    st.sampled_from(["a1", "a2"]),
+    at=st.integers(0, 9),
+    user_id=st.sampled_from([None, "u1", "u2", "u3"]),
+)
+_ANY_ALIAS = st.builds(
+    alias,
+    st.text("xy", min_size=1, max_size=3),
+    st.sampled_from(["a1", "a2", "u1", "u2", "u3"]),
+    st.sampled_from(["u1", "u2", "u3"]),
+    at=st.integers(0, 9),
+)
+_STEPS = st.lists(
+    st.lists(_ANY_EVENT | _ANY_ALIAS, max_size=5) | st.sampled_from(["a1", "user:u1", "user:u2"]), max_size=9
+)
+
+
+@settings(max_examples=150)
+@given(_STEPS)
+def test_whatever_happens_the_keys_agree(redis_server: RedisServer, steps: list[Any]) -> None:
+    with redis_server.client() as client:
+        client.flushall()
+        store = Store(client, count=4)
+        for place, step in enumerate(steps):
+            if isinstance(step, str):
+                store.forget(step, now_us=NOW_US - 86_400 * SECOND_US + 5 * SECOND_US + place)
+            else:
+                counts = store.push(*step)
+                assert counts.total == len(step)
+        _check_keys(store)
+
+
+def _check_keys(store: Store) -> None:
+    client = store.client
+    held = {kind: {key.split(":", 2)[2] for key in store.held_keys(f"augury:{kind}:*")} for kind in "zhla"}
+    assert held["z"] == held["h"]
+    for visitor in held["z"]:
+        ids = client.zrange(f"augury:z:{visitor}", 0, -1)
+        assert sorted(ids) == sorted(client.hkeys(f"augury:h:{visitor}"))
+        assert 0 < len(ids) <= 4
+    links = {name: client.get(f"augury:l:{name}")[16:].decode() for name in held["l"]}
+    members = {visitor: client.smembers(f"augury:a:{visitor}") for visitor in held["a"]}
+    assert {(name.decode(), visitor) for visitor, names in members.items() for name in names} == set(links.items())
+    assert not set(links) & set(links.values()), "a link leads to a name that is linked itself"
+    assert not set(links) & held["z"], "a name that is linked has events of its own"
+    assert all(visitor.startswith("user:") for visitor in links.values())
+    assert all(client.pttl(key) > 0 for key in client.scan_iter())

@@ -33,7 +33,8 @@ def test_counts_add_up() -> None:
         ({"dedup_seconds": -1}, "dedup_seconds -1 is not possible; expected 0 to 2592000"),
         ({"types": ()}, "an empty list of types cannot be kept; expected some of track, page"),
         ({"types": ("track", "click")}, r"types \['click'\] cannot be kept; expected some of track, page"),
-        ({"namespace": ""}, "namespace '' is not possible; expected printable ASCII"),
+        ({"namespace": ""}, "namespace '' is not possible; expected 1 to 64 letters, digits, _ . or -"),
+        ({"namespace": "a:z"}, "namespace 'a:z' is not possible"),
         ({"namespace": "a\n"}, "namespace"),
     ],
 )

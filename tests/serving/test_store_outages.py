@@ -1,6 +1,7 @@
 """Everything that can be wrong with Redis: said in one line, failing fast, and healing by itself."""
 
 import asyncio
+import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable
@@ -44,7 +45,8 @@ async def _heals(store: RecentEventsStore) -> None:
     assert len((await store.recent("a1")).rows) == 1
 
 
-def test_a_server_that_is_away_and_comes_back(new_redis: NewRedis) -> None:
+def test_a_server_that_is_away_and_comes_back(new_redis: NewRedis, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "serving.store")
     server = new_redis()
 
     async def steps(store: RecentEventsStore) -> None:
@@ -61,6 +63,9 @@ def test_a_server_that_is_away_and_comes_back(new_redis: NewRedis) -> None:
         assert store.available
 
     _run(server.url, steps)
+    away = f"the fast store at {server.url[:-2]} cannot be used: no connection (ConnectionError); it is tried again"
+    back = f"the fast store at {server.url[:-2]} is back"
+    assert [message.removesuffix(" in the background") for message in caplog.messages] == [away, back, away, back]
 
 
 def test_a_server_that_is_not_there_at_the_start(new_redis: NewRedis) -> None:
