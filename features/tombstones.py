@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.errors import AuguryError
-from features.recent_events import RESERVED_PREFIX
+from features.recent_rules import RESERVED_PREFIX
 from features.storage import atomic_write, list_files, read_bytes
 
 FORGOTTEN = "forgotten"
@@ -142,6 +142,6 @@ def _read(name: str) -> Iterable[tuple[str, int]]:
         except (ValueError, KeyError, TypeError) as e:
             raise TombstoneError(
                 f'{name}: line {number} is no tombstone; expected {{"visitor": 32 hexadecimal digits, "at_us": '
-                "microseconds}}; restore the file, since without it forgotten visitors would come back"
+                "microseconds}; restore the file, since without it forgotten visitors would come back"
             ) from e
         yield visitor, at_us

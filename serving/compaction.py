@@ -1,12 +1,13 @@
 """Compaction: closed spool files become hourly Parquet partitions.
 
-It runs beside the service as a process of its own, ``python -m serving.compaction``, which may be killed at any
-instant: what it was doing is done again, and nothing is lost or there twice.
+It runs beside the service in a process of its own (``serving.compactor``), which may be killed at any instant: what it
+was doing is done again, and nothing is lost or there twice.
 """
 
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,11 +21,10 @@ from serving.compaction_batch import BatchCounts, Job, plan_batches, remove_file
 from serving.compaction_metrics import CompactionMetrics
 from serving.compaction_parts import BusyError, alone, hour_of_part, list_parts, remove
 from serving.forgetting import Rewritten, apply_tombstones, pending_tombstones, tombstones_folder
-from serving.logs import set_up_logs
-from serving.settings import Settings, load_settings
+from serving.settings import Settings
 from serving.spool import HOUR_US, hour_of, spool_files
 
-_LOG = logging.getLogger("augury.compaction")
+_LOG = logging.getLogger(__name__)
 _STEPS_BACK = 10  # how far the process steps back behind the service's workers
 
 
@@ -100,16 +100,17 @@ def compact_once(settings: Settings, counts: BatchCounts | None = None) -> Compa
     )
 
 
-def run_forever(settings: Settings) -> None:
-    """Compacts every ``compact_seconds`` until the process is stopped or its parent has gone.
+def run_forever(settings: Settings, wait: Callable[[float], bool]) -> None:
+    """Compacts every ``compact_seconds``; an error is logged and counted, and the next try follows.
 
-    An error is logged and counted, and the next try follows.
+    Args:
+        settings: as loaded.
+        wait: lets so many seconds pass, and says whether it is time to stop.
     """
-    parent = os.getppid()
     os.nice(_STEPS_BACK)
     pa.set_cpu_count(1)
     metrics = CompactionMetrics()
-    while os.getppid() == parent:
+    while not wait(settings.compact_seconds):
         counts = BatchCounts()
         try:
             report = compact_once(settings, counts)
@@ -117,11 +118,10 @@ def run_forever(settings: Settings) -> None:
             _log(report)
         except BusyError as e:
             _LOG.info("%s", e)
-        except AuguryError as e:
+        except (AuguryError, OSError) as e:
             metrics.failures.inc()
-            _LOG.error("compaction failed: %s", e)
+            _LOG.error("the spool cannot be compacted: %s", e)
         metrics.add_counts(counts)
-        time.sleep(settings.compact_seconds)
 
 
 def _compact_stream(stream: str, folder: Path, job: Job, counts: BatchCounts) -> int:
@@ -166,14 +166,3 @@ def _log(report: CompactionReport) -> None:
             "seconds": round(report.seconds, 3),
         },
     )
-
-
-def main() -> None:
-    """Runs until it is stopped, as the environment says."""
-    settings = load_settings()
-    set_up_logs(settings.log_level)
-    run_forever(settings)
-
-
-if __name__ == "__main__":
-    main()

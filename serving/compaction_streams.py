@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from features.checks import NOT_JSON, WRONG_TYPE, dead_letters, no_dead_letters
 from features.events import DEAD_LETTER_SCHEMA, EVENT_SCHEMA, Adapted
-from features.recent_events import RESERVED_PREFIX
+from features.recent_rules import RESERVED_PREFIX
 from features.segment import SegmentAdapter
 from features.tombstones import Tombstones
 from serving.archive import EVENTS, PREDICTIONS, REJECTED
@@ -24,8 +24,12 @@ PREDICTION_SCHEMA = pa.schema(
         pa.field("visitor", pa.string()),
         pa.field("known", pa.bool_()),
         pa.field("probability", pa.float32()),
+        pa.field("probabilities", pa.list_(pa.float32())),
         pa.field("segment", pa.string()),
         pa.field("events_used", pa.int64()),
+        pa.field("events_hash", pa.string()),
+        pa.field("truncated", pa.bool_()),
+        pa.field("asked_by", pa.string()),
         pa.field("other", pa.string()),
     ]
 )
@@ -116,13 +120,19 @@ def _prediction(row: dict[str, Any]) -> dict[str, Any]:
     other: dict[str, Any] = {}
     for name, value in row.items():
         place = PREDICTION_SCHEMA.get_field_index(name)
-        fits = place >= 0 and type(value) in _KINDS[PREDICTION_SCHEMA.field(place).type] and name != "other"
-        if type(value) is int and value >= 1 << 63:
-            fits = False
+        fits = place >= 0 and name != "other" and _fits(value, PREDICTION_SCHEMA.field(place).type)
         (known if fits else other)[name] = value
     if other:
         known["other"] = orjson.dumps(other).decode()
     return known
+
+
+def _fits(value: Any, kind: pa.DataType) -> bool:
+    if value is None:
+        return True
+    if pa.types.is_list(kind):
+        return type(value) is list and all(_fits(item, kind.value_type) for item in value)
+    return type(value) in _KINDS[kind] and not (type(value) is int and value >= 1 << 63)
 
 
 def _names(text: str) -> list[str]:

@@ -4,19 +4,14 @@
 """
 
 import argparse
-import logging
 import os
 import select
 import signal
 import sys
-import time
 
-from features.errors import AuguryError
-from serving.compaction import compact
+from serving.compaction import run_forever
 from serving.logs import set_up_logs
-from serving.settings import Settings, load_settings
-
-_log = logging.getLogger("serving.compactor")
+from serving.settings import load_settings
 
 
 def main(arguments: list[str]) -> None:
@@ -28,19 +23,7 @@ def main(arguments: list[str]) -> None:
     set_up_logs(settings.log_level)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal reaches every process; the supervisor decides
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))  # nothing needs to be finished
-    while not select.select([lifeline], [], [], settings.compact_seconds)[0]:
-        _compact(settings)
-
-
-def _compact(settings: Settings) -> None:
-    try:
-        report = compact(
-            settings.spool, settings.archive, dedup_hours=settings.archive_dedup_hours, now_us=time.time_ns() // 1000
-        )
-    except (AuguryError, OSError) as e:
-        _log.error("the spool cannot be compacted: %s", e)
-    else:
-        _log.debug("compacted: %s", report)
+    run_forever(settings, lambda seconds: bool(select.select([lifeline], [], [], seconds)[0]))
 
 
 if __name__ == "__main__":
