@@ -1,0 +1,75 @@
+"""What tests against real programs share: Node, Chromium, and the running service with a Redis to look into.
+
+What a machine lacks is said and left out; with CI set that is an error, so that nothing is left out unnoticed.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from tests.collected import Collected
+from tests.real_redis import running_server
+from tests.running_service import running_service
+
+ROOT = Path(__file__).resolve().parents[2]
+_COLLECTOR = ROOT / "collector"
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_PLAYWRIGHT = ("chrome", "chrome-headless-shell", "headless_shell")
+_SCRIPT_SECONDS = 120
+
+
+def _leave_out(what: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"with CI set nothing may be left out: {what}")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def run_node() -> Callable[..., Any]:
+    """Runs a script of ``collector/e2e`` with JSON on its standard input and returns the JSON that it prints."""
+    node = shutil.which("node")
+    if node is None or not (_COLLECTOR / "node_modules").is_dir():
+        _leave_out("tests of JavaScript need Node 20 or later; install it and run: make collector")
+
+    def run(script: str, **asked: Any) -> Any:
+        command = [node, str(_COLLECTOR / "e2e" / script)]
+        environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        done = subprocess.run(
+            command,
+            input=json.dumps(asked),
+            capture_output=True,
+            text=True,
+            timeout=_SCRIPT_SECONDS,
+            cwd=_COLLECTOR,
+            env=environment,
+        )
+        assert done.returncode == 0, f"{script} ended with {done.returncode}:\n{done.stderr}"
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium: an installed one, else the one that ``make collector`` fetched."""
+    for name in _NAMES:
+        if found := shutil.which(name):
+            return found
+    for name in _PLAYWRIGHT:
+        for path in sorted((ROOT / ".cache" / "playwright").rglob(name)):
+            if path.is_file():
+                return str(path)
+    _leave_out("tests in a real browser need Chromium; install it, or run: make collector")
+
+
+@pytest.fixture
+def collected(tmp_path: Path) -> Iterator[Collected]:
+    """A service of its own for one test."""
+    with running_server() as redis, running_service(tmp_path / "state", {"REDIS_URL": redis.url}) as service:
+        yield Collected(service, redis)

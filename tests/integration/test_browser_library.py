@@ -1,0 +1,72 @@
+"""Our browser library in a real browser against the running service: nothing is lost, nothing is there twice."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from tests.collected import Collected
+from tests.running_service import WRITE_KEY
+
+LIST = "Product List Viewed"
+POINT = "Prediction Point"
+CLICK = "Element Clicked"
+# What the visitor of collector/e2e/shop.mjs does, page by page; when pages are left depends on the machine's speed.
+DONE = {
+    "/": ["Page Viewed", LIST, POINT, CLICK],
+    "/shoes": ["Page Viewed", LIST, CLICK],
+    "/shoes/red": [
+        *("Page Viewed", CLICK, "Product Added", CLICK, POINT, CLICK, "Order Completed", POINT, "Closed Off-line"),
+    ],
+    "/help": [*("Page Viewed", LIST) * 3, "Closed With Handlers", "Killed"],
+}
+
+
+def _path(row: dict[str, Any]) -> str:
+    return urlsplit(row["url"]).path
+
+
+def test_a_visit_with_all_its_accidents(collected: Collected, run_node: Callable[..., Any], chromium: str) -> None:
+    told = run_node("shop.mjs", service=collected.url, key=WRITE_KEY, model="purchase", chromium=chromium)
+    assert told["errors"] == []
+    assert told["kept"] >= 2  # what happened off-line waited in the page
+    assert told["same"]
+    assert 0 < told["packed"] <= 5120  # the script, as it came over the network
+
+    rows = collected.stored(told["visitor"])
+    archived = collected.archived()
+    ids = Counter(row["message_id"] for row in archived)
+    assert set(ids.values()) == {1}
+    assert Counter(row["message_id"] for row in rows) == ids
+    assert {row["anonymous_id"] for row in archived} == {told["visitor"]}
+
+    left = [row for row in rows if row["event"] == "Page Left"]
+    done = Counter((_path(row), row["event"]) for row in rows if row["event"] != "Page Left")
+    assert done == Counter((path, event) for path, events in DONE.items() for event in events)
+    # In order, where order is known: one tab's events by the visitor's clock.
+    shoes = [row["event"] for row in rows if _path(row) == "/shoes/red" and row["event"] != "Page Left"]
+    assert shoes == DONE["/shoes/red"]
+
+    assert {_path(row) for row in left} >= {"/", "/shoes", "/shoes/red"}
+    seconds = Counter({_path(row): orjson.loads(row["properties"])["visible_seconds"] for row in left})
+    assert 0.5 < seconds["/"] < 60
+    depths = {_path(row): orjson.loads(row["properties"])["scroll_depth"] for row in left}
+    assert depths["/shoes"] > 0.5 > depths["/"]
+
+    clicks = [orjson.loads(row["properties"]) for row in rows if row["event"] == CLICK]
+    assert [click["element"].split(">", 2)[2] for click in clicks] == [
+        *("main#shop>a", "main#shop>button#red", "main#shop>button#add>b", "main#shop>input#card"),
+        "main#shop>button#buy",
+    ]
+    assert [click.get("text") for click in clicks] == ["Our shoes", "Red ones", "Add to cart", None, "Buy now"]
+    assert clicks[0]["href"].endswith("/shoes")
+    assert all(0 < click["x"] < click["page_width"] == 1280 for click in clicks)
+    assert all(0 < click["y"] < 720 == click["viewport_height"] < 3000 <= click["page_height"] for click in clicks)
+    assert not any("secret" in str(row) or "Ann" in str(row) for row in archived)
+
+    contexts = [orjson.loads(row["context"]) for row in rows]
+    assert len({context["sessionId"] for context in contexts}) == 1  # three tabs, one visit
+    assert {row["source"] for row in rows} == {"augury.js"}
+    assert told["answers"] == [None, None, None]  # this service has no model
