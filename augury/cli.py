@@ -36,6 +36,8 @@ _COMMANDS = {
     },
     "Service": {
         "serve": ("serve:serve", "Run the service: collect events, answer with predictions."),
+        "archive": ("archive:archive", "Compact the spool into the archive now."),
+        "forget": ("forget:forget", "Forget a visitor: in the fast store, and in every partition of the archive."),
     },
 }
 

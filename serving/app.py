@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from serving import collection, collector_script, health, model_admin, predictions
+from serving import collection, collector_script, health, model_admin, predictions, visitors
 from serving.assembly import open_services
 from serving.auth import KeyRing
 from serving.collection import make_collector
@@ -24,7 +24,14 @@ from serving.state import Services
 Opener = Callable[[Settings, Metrics], AbstractAsyncContextManager[Services]]
 """Opens what an app uses: ``open_services``, or a test's own."""
 
-_ROUTERS = (collection.router, predictions.router, model_admin.router, collector_script.router, health.router)
+_ROUTERS = (
+    collection.router,
+    predictions.router,
+    model_admin.router,
+    visitors.router,
+    collector_script.router,
+    health.router,
+)
 
 
 def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:

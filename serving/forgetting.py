@@ -1,13 +1,16 @@
-"""Forgetting in the archive: partitions that hold a forgotten visitor are written again without."""
+"""Forgetting: a visitor leaves the fast store at once, and the archive by tombstones that rewrite its partitions."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
+from features.recent_rules import Forgotten
 from features.storage import atomic_write, list_files
 from features.tombstones import Tombstones, tombstone_files
 from serving.archive import EVENTS, PREDICTIONS, STREAMS
@@ -32,6 +35,42 @@ class Rewritten:
 
     rows: Counter[str] = field(default_factory=Counter)
     parts: list[str] = field(default_factory=list)
+
+
+class Store(Protocol):
+    """What forgetting needs of the fast store."""
+
+    async def forget(self, visitor: str) -> Forgotten:
+        """Removes a visitor and all names that lead to it."""
+
+
+async def forget_visitor(store: Store | None, archive: str, visitor: str, at_us: int) -> Forgotten:
+    """Sets tombstones for a visitor and all its names, and removes it from the fast store.
+
+    The name asked for is on record before anything is removed, so that a crash forgets nothing of the request.
+
+    Args:
+        store: the fast store; None where there is none.
+        archive: root of the archive.
+        visitor: an anonymous id, or ``user:<user_id>``.
+        at_us: what was received up to this time is forgotten, int64 microseconds UTC.
+
+    Returns:
+        What the store removed, and every name that a tombstone was set for.
+
+    Raises:
+        StorageError: a tombstone cannot be written.
+        StoreUnavailableError: the store cannot be used now; the tombstone of the name asked for is set.
+    """
+    folder = tombstones_folder(archive)
+    await asyncio.to_thread(Tombstones.append, folder, [visitor], at_us)
+    if store is None:
+        return Forgotten(visitor, 0, 0, (visitor,))
+    forgotten = await store.forget(visitor)
+    others = {*forgotten.names} - {visitor}
+    if others:
+        await asyncio.to_thread(Tombstones.append, folder, others, at_us)
+    return replace(forgotten, names=tuple(dict.fromkeys((*forgotten.names, visitor))))
 
 
 def tombstones_folder(archive: str) -> str:

@@ -1,17 +1,15 @@
 """``DELETE /v1/visitors/{id}``: forgets a visitor in the fast store, and in the archive by a tombstone."""
 
-import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
 from pydantic import BaseModel, Field
 
-from features.recent_rules import MAX_ID_BYTES, Forgotten
+from features.recent_rules import MAX_ID_BYTES
 from features.storage import StorageError
-from features.tombstones import Tombstones
+from serving import forgetting
 from serving.auth import admin_key
 from serving.errors import ProblemError, problems
-from serving.forgetting import tombstones_folder
 from serving.state import services
 from serving.store import StoreUnavailableError, clock_us
 
@@ -61,14 +59,8 @@ async def forget_visitor(
         raise ProblemError(400, "id_too_long", f"the visitor's id is longer than {MAX_ID_BYTES} bytes; no id is")
     found = services(request)
     at_us = clock_us()
-    folder = tombstones_folder(found.settings.archive)
     try:
-        # The name asked for is on record before anything is removed, so that a crash forgets nothing of the request.
-        await asyncio.to_thread(Tombstones.append, folder, [visitor], at_us)
-        forgotten: Forgotten = await found.store.forget(visitor)
-        others = {*forgotten.names} - {visitor}
-        if others:
-            await asyncio.to_thread(Tombstones.append, folder, others, at_us)
+        forgotten = await forgetting.forget_visitor(found.store, found.settings.archive, visitor, at_us)
     except StorageError as e:
         raise ProblemError(
             503, "archive_unavailable", f"the archive cannot take a tombstone now ({e}); try again"
@@ -85,5 +77,5 @@ async def forget_visitor(
         visitor=forgotten.visitor,
         forgotten_until_us=at_us,
         store=StoreRemoved(events=forgotten.events, links=forgotten.links),
-        archive=ArchiveRemoved(status=_PENDING, tombstones=1 + len(others)),
+        archive=ArchiveRemoved(status=_PENDING, tombstones=len(forgotten.names)),
     )

@@ -72,7 +72,9 @@ def test_the_files_do_not_name_the_forgotten(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["[]", '{"visitor":"v","at_us":1}', '{"visitor":"' + "0" * 32 + '","at_us":"1"}', "{"])
 def test_a_broken_file_stops_everything(tmp_path: Path, line: str) -> None:
     (tmp_path / "1-x.jsonl").write_text(line + "\n")
-    with pytest.raises(TombstoneError, match=r'1-x.jsonl: line 1 is no tombstone; expected {"visitor": 32 hex.*us"}; '):
+    with pytest.raises(
+        TombstoneError, match=r'1-x.jsonl: line 1 is no tombstone; expected {"visitor": 32 hex.*onds}; restore'
+    ):
         Tombstones.load(str(tmp_path))
 
 
