@@ -37,6 +37,11 @@ collector:  ## check and test the browser library; find or install a Chromium fo
 bench-report: $(VENV)/.installed-test  ## print every benchmark's figures as one table
 	$(BIN)/python -m benchmarks.report
 
+BENTOML := .cache/bentoml
+
+bench-predict: $(VENV)/.installed-test $(BENTOML)/.installed  ## measure predictions, and the same model behind BentoML
+	$(BIN)/python -m benchmarks.predict --bentoml $(BENTOML)/bin/python
+
 bench-%: $(VENV)/.installed-test  ## run one benchmark and write benchmarks/results/NAME.json
 	$(BIN)/python -m benchmarks.$(subst -,_,$*)
 
@@ -53,6 +58,11 @@ $(VENV)/.installed-demo: $(VENV)/.installed-uv $(PROJECT)
 
 $(VENV)/.installed-test: $(VENV)/.installed-demo requirements/dev.txt
 	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(BENTOML)/.installed: $(VENV)/.installed-uv requirements/bentoml.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(BENTOML)
+	$(BIN)/uv pip install --python $(BENTOML)/bin/python --no-deps --compile-bytecode --require-hashes -r requirements/bentoml.txt
 	@touch $@
 
 $(VENV)/.installed-uv: requirements/build.txt

@@ -10,11 +10,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 WRITE_KEY = "benchmark-write-key"
 ADMIN_KEY = "benchmark-admin-key"
+
+PEER_STORE, PEER_MODEL = "AUGURY_BENCH_STORE", "AUGURY_BENCH_MODEL"
+"""Where the environment tells a peer of the service which fast store and which model's folder to use."""
 
 _READY_SECONDS = 60.0
 
@@ -76,8 +79,10 @@ class Service:
             raise ServiceError(f"augury serve ended with {self._process.returncode} when told to stop")
 
     def kill(self) -> None:
-        """Ends every process of it at once, the embedded store's included, with no chance to tidy up."""
-        os.killpg(self._process.pid, signal.SIGKILL)
+        """Ends every process of it, the embedded store's included, with no chance to tidy up."""
+        for process in [self._process.pid, *_descendants(self._process.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         self._process.wait()
 
 
@@ -93,6 +98,16 @@ def running(settings: Mapping[str, str]) -> Iterator[Service]:
         except BaseException:
             service.kill()
             raise
+
+
+def _descendants(process: int) -> list[int]:
+    """Returns the processes that a process started, and those that they started."""
+    try:
+        threads = list(Path(f"/proc/{process}/task").iterdir())
+        children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    except FileNotFoundError:  # it has just ended
+        return []
+    return [each for child in children for each in (child, *_descendants(child))]
 
 
 def free_port() -> int:

@@ -9,6 +9,9 @@ import orjson
 from augury.simulator import SimulationOptions, simulate
 from augury.simulator_trouble import Trouble
 
+NO_TROUBLE = Trouble(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+"""No robots, no copies, no malformed rows."""
+
 _ROWS_A_VISITOR = 10
 
 
@@ -18,8 +21,7 @@ def shop_messages(count: int) -> list[dict[str, Any]]:
     Simulated times are kept; what a server would have added (``receivedAt``, ``sentAt``) is left out.
     """
     with tempfile.TemporaryDirectory() as folder:
-        quiet = Trouble(bots=0, over_active=0, test_visitors=0, duplicates=0, resent=0, late=0, malformed=0)
-        options = SimulationOptions(output=folder, visitors=count // _ROWS_A_VISITOR + 100, trouble=quiet)
+        options = SimulationOptions(output=folder, visitors=count // _ROWS_A_VISITOR + 100, trouble=NO_TROUBLE)
         files = sorted(Path(simulate(options).events).parent.glob("*.jsonl"))
         messages = [orjson.loads(line) for file in files for line in file.read_bytes().splitlines()]
     if len(messages) < count:
