@@ -42,6 +42,12 @@ def _event(kind: str) -> dict[str, Any]:
     }
 
 
+def _batched(kind: str) -> dict[str, Any]:
+    alone = _event(kind)
+    properties = {"type": {"type": "string", "enum": [kind]}, **alone["properties"]}
+    return {**alone, "properties": properties, "required": ["type", *alone.get("required", ())]}
+
+
 EVENTS = {kind: _event(kind) for kind in _OWN}
 """Schema of the body of each single-event end-point."""
 
@@ -52,12 +58,7 @@ BATCH: dict[str, Any] = {
         "batch": {
             "type": "array",
             "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["type"],
-                "properties": {"type": {"type": "string", "enum": list(_OWN)}, **_COMMON},
-                "additionalProperties": True,
-            },
+            "items": {"oneOf": [_batched(kind) for kind in _OWN]},
         },
         "sentAt": _COMMON["sentAt"],
         "context": {**_OBJECT, "description": "Merged into the context of every event, which wins."},
