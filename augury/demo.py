@@ -14,11 +14,11 @@ import orjson
 from augury.commands import screen
 from augury.commands.examples import show_card
 from augury.commands.flags import argv_of
+from augury.commands.registry import replay_through_service
 from augury.demo_figures import calibration_of, measure, show_figures
 from augury.processes import run_module
 from augury.simulator import SimulationOptions, read_truth, simulate
 from features.errors import AuguryError
-from models.behavior.command import native_silence
 from models.behavior.options import TrainOptions
 from models.gates import Gates, Thresholds
 from models.registry import RefusedError, Registry
@@ -133,9 +133,8 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
         version = registry.publish(artifact, FAMILY, name)
     with clock.step("try the gates and promote"), screen.spinner("replaying the golden set"):
         try:
-            champion = registry.promote(
-                FAMILY, name, version, Gates(Thresholds(max_ece=options.max_ece), _replay).check
-            )
+            replay = replay_through_service(str(folder / "registry"), FAMILY, name, version)
+            champion = registry.promote(FAMILY, name, version, Gates(Thresholds(max_ece=options.max_ece), replay).check)
             promoted, gates = True, list(champion.gates)
         except RefusedError as e:
             promoted, gates = False, [result.to_dict() for result in e.results]
@@ -205,13 +204,6 @@ def _make_room(folder: Path) -> None:
         entry = folder / name
         entry.unlink() if name == SUMMARY else shutil.rmtree(entry)
     folder.mkdir(parents=True, exist_ok=True)
-
-
-def _replay(folder: Path) -> Any:
-    with native_silence():
-        from models.behavior.golden import replay
-
-        return replay(folder)
 
 
 def _show_end(summary: dict[str, Any]) -> None:

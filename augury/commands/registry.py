@@ -1,7 +1,7 @@
 """``augury publish``, ``history``, ``compare``, ``promote`` and ``rollback``."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -11,11 +11,11 @@ from augury.commands import screen
 from augury.commands.parameters import ModelName, Reason, RegistryRoot, model_name
 from features.storage import read_text
 from models.behavior.command import native_silence
-from models.gates import GateResult, Gates, Replay, Thresholds
+from models.gates import GateResult, Gates, Thresholds
 from models.registry import RefusedError, Registry, RegistryError
 
-# Replaying a golden set loads the family's own engine, so it is imported when it is called.
-_REPLAYS = {"behavior": "models.behavior.golden"}
+# Replaying a golden set runs the service with the family's own engine, so it is imported when it is called.
+_REPLAYS = {"behavior": "serving.verification"}
 
 _LATEST, _CHAMPION = "latest", "champion"
 
@@ -87,7 +87,7 @@ def compare(
     """
     family, name = model_name(model)
     opened = Registry(registry)
-    one, two = (_resolve(opened, family, name, word) for word in (first, second))
+    one, two = (resolve(opened, family, name, word) for word in (first, second))
     rows = []
     for metric, a, b in opened.compare(family, name, one, two):
         rows.append((metric, a, b, None if a is None or b is None else f"{b - a:+.4f}"))
@@ -106,8 +106,8 @@ def promote(
     """Make a version the champion, if it passes every gate.
 
     The gates: its metrics reach absolute thresholds and are not worse than the champion's on the same data, its
-    calibration error is small enough, and its golden set, replayed through the code that will serve it, gives the same
-    predictions bit for bit. A refusal is an error, and is written to the history.
+    calibration error is small enough, and its golden set, replayed through a running service (see `augury verify`),
+    gives the same predictions bit for bit. A refusal is an error, and is written to the history.
 
     **Examples**
 
@@ -118,10 +118,11 @@ def promote(
     family, name = model_name(model)
     limits = Thresholds.from_dict(_read_toml(thresholds)) if thresholds else Thresholds()
     opened = Registry(registry)
-    chosen = _resolve(opened, family, name, version)
+    chosen = resolve(opened, family, name, version)
     try:
         with screen.spinner("trying the gates"):
-            champion = opened.promote(family, name, chosen, Gates(limits, _replay_of(family)).check, reason)
+            gates = Gates(limits, replay_through_service(registry, family, name, chosen))
+            champion = opened.promote(family, name, chosen, gates.check, reason)
     except RefusedError as error:
         _show_gates(error.results)
         raise
@@ -141,7 +142,7 @@ def rollback(model: ModelName, registry: RegistryRoot = "registry", reason: Reas
     screen.line(f"{model} has champion {champion.version} again, after {champion.replaced}")
 
 
-def _resolve(registry: Registry, family: str, name: str, word: str) -> str:
+def resolve(registry: Registry, family: str, name: str, word: str) -> str:
     """Returns the version that a word stands for."""
     versions = registry.versions(family, name)
     champion = registry.champion(family, name) if word == _CHAMPION else None
@@ -160,15 +161,20 @@ def _beginning(versions: Sequence[str], word: str) -> list[str]:
     return [version for version in versions if version.startswith(word)] if word else []
 
 
-def _replay_of(family: str) -> Replay:
+def replay_through_service(registry: str, family: str, name: str, version: str) -> Callable[[Any], Any]:
+    """Returns what replays a version's golden set through a service of its own, for the gate.
+
+    Raises:
+        RegistryError: no service is known for this family.
+    """
     if family not in _REPLAYS:
         raise RegistryError(
             f"no way is known to replay the golden set of family {family!r}; known: {', '.join(_REPLAYS)}"
         )
 
-    def replay(folder: Any) -> Any:
+    def replay(_: Any) -> Any:
         with native_silence():
-            return import_module(_REPLAYS[family]).replay(folder)
+            return import_module(_REPLAYS[family]).verify(registry, name, version)
 
     return replay
 

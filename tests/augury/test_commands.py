@@ -119,9 +119,34 @@ def artifact(tmp_path):
 def golden(monkeypatch):
     """Stands in for a family's engine: a golden set of three instances, all the same."""
     engine = types.ModuleType("engine")
-    engine.replay = lambda folder: types.SimpleNamespace(total=3, identical=3)
+    engine.verify = lambda registry, name, version: types.SimpleNamespace(total=3, identical=3, differing=())
     monkeypatch.setitem(sys.modules, "engine", engine)
     monkeypatch.setitem(commands._REPLAYS, "behavior", "engine")
+
+
+def test_verifying_says_how_many_are_identical(run, artifact, golden, tmp_path):
+    model, root = "behavior/purchase", ("--registry", str(tmp_path / "registry"))
+    version = run("publish", artifact(0.8), model, *root).split()[2]
+    assert "has no champion yet" in run("verify", model, *root, code=1)
+    said = run("verify", model, "latest", *root)
+    assert said == f"{model} {version}: 3 of 3 predictions are identical bit for bit\n"
+    sys.modules["engine"].verify = lambda *_: types.SimpleNamespace(total=3, identical=1, differing=("v1/7/3",))
+    done = CliRunner().invoke(cli.app, ("verify", model, "latest", *root), env={"COLUMNS": "200"})
+    assert done.exit_code == 1
+    said = done.stdout
+    assert "1 of 3 predictions are identical" in said and "different: v1/7/3, ..." in said
+
+
+def test_without_the_service_nothing_is_promoted_and_one_line_says_why(run, artifact, tmp_path, monkeypatch):
+    model, root = "behavior/purchase", ("--registry", str(tmp_path / "registry"))
+    run("publish", artifact(0.8), model, *root)
+    for name in [name for name in sys.modules if name.startswith("serving.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    said = run("promote", model, *root, code=1)
+    assert said == (
+        "error: this command needs uvicorn, which is not installed; install it with: pip install 'augury[serving]'\n"
+    )
 
 
 def test_a_models_life_from_publication_to_rollback(run, artifact, golden, tmp_path):
