@@ -56,7 +56,7 @@ export interface Prediction {
   prediction_id: string;
   model: string;
   version: string;
-  visitor: string;
+  visitor: string | null;
   probability: number;
   probabilities: number[];
   segment: "very low" | "low" | "medium" | "high" | "very high";

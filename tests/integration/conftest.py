@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -69,7 +70,19 @@ def chromium() -> str:
 
 
 @pytest.fixture
-def collected(tmp_path: Path) -> Iterator[Collected]:
-    """A service of its own for one test."""
-    with running_server() as redis, running_service(tmp_path / "state", {"REDIS_URL": redis.url}) as service:
-        yield Collected(service, redis)
+def collecting(tmp_path: Path) -> Iterator[Callable[..., Collected]]:
+    """Starts a service of its own for one test, with these settings besides those that it needs."""
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> Collected:
+            redis = stack.enter_context(running_server())
+            settings = {"REDIS_URL": redis.url, **settings}
+            return Collected(stack.enter_context(running_service(tmp_path / "state", settings)), redis)
+
+        yield start
+
+
+@pytest.fixture
+def collected(collecting: Callable[..., Collected]) -> Collected:
+    """A service of its own for one test, without a model."""
+    return collecting()

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,6 +11,9 @@ import orjson
 
 from tests.collected import Collected
 from tests.running_service import WRITE_KEY
+from tests.tiny_model import SPEC, registry
+
+__all__ = ["registry"]  # a fixture
 
 LIST = "Product List Viewed"
 POINT = "Prediction Point"
@@ -28,14 +33,49 @@ def _path(row: dict[str, Any]) -> str:
     return urlsplit(row["url"]).path
 
 
-def test_a_visit_with_all_its_accidents(collected: Collected, run_node: Callable[..., Any], chromium: str) -> None:
+def _messages(collected: Collected, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the messages that became these rows, at the times that the service found for them."""
+    received = {message["messageId"]: message for message in map(orjson.loads, collected.service.archived())}
+    return [
+        {
+            key: received[row["message_id"]].get(key)
+            for key in ("type", "messageId", "anonymousId", "properties", "context")
+        }
+        | ({"event": row["event"]} if row["type"] == "track" else {})
+        | {"timestamp": datetime.fromtimestamp(row["timestamp_us"] / 1e6, UTC).isoformat()}
+        for row in rows
+    ]
+
+
+def _predict(collected: Collected, messages: list[dict[str, Any]]) -> float:
+    """Returns the service's prediction for events sent along."""
+    with collected.service.client() as client:
+        answer = client.post("/v1/predict/purchase", json={"events": messages})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["probability"]
+
+
+def test_a_visit_with_all_its_accidents(
+    collecting: Callable[..., Collected], run_node: Callable[..., Any], chromium: str, registry: Path
+) -> None:
+    collected = collecting(AUGURY_REGISTRY=str(registry))
     told = run_node("shop.mjs", service=collected.url, key=WRITE_KEY, model="purchase", chromium=chromium)
     assert told["errors"] == []
     assert told["kept"] >= 2  # what happened off-line waited in the page
     assert told["same"]
     assert 0 < told["packed"] <= 5120  # the script, as it came over the network
 
+    # Each answer is the prediction for exactly what the visitor had done by then, and it changed with that.
+    answers = told["answers"]
+    assert all(answer["known"] and answer["visitor"] == told["visitor"] for answer in answers)
+    assert [answer["events_used"] for answer in answers] == [3, SPEC.sequence_length, 1]  # a new start with the order
+    assert len({answer["probability"] for answer in answers}) == 3
     rows = collected.stored(told["visitor"])
+    messages = _messages(collected, rows)
+    asked = [place for place, row in enumerate(rows) if row["event"] == POINT]
+    expected = [_predict(collected, messages[: place + 1]) for place in asked]
+    assert [answer["probability"] for answer in answers] == expected
+
     archived = collected.archived()
     ids = Counter(row["message_id"] for row in archived)
     assert set(ids.values()) == {1}
@@ -69,4 +109,3 @@ def test_a_visit_with_all_its_accidents(collected: Collected, run_node: Callable
     contexts = [orjson.loads(row["context"]) for row in rows]
     assert len({context["sessionId"] for context in contexts}) == 1  # three tabs, one visit
     assert {row["source"] for row in rows} == {"augury.js"}
-    assert told["answers"] == [None, None, None]  # this service has no model
