@@ -19,10 +19,16 @@ from typing import Any
 import httpx
 import orjson
 import pyarrow.parquet as pq
+import redis
 
 from benchmarks.figures import Figure, write_results
 from benchmarks.service import WRITE_KEY, Service
 from benchmarks.shop_messages import shop_messages
+from features.recent_calls import read_recent, recent_calls
+from features.recent_events import RecentRules, decode_events
+from features.recent_scripts import RECENT
+from serving.embedded import EmbeddedStore
+from serving.store import clock_us
 
 _SENDERS = 16
 _SETTINGS = {"AUGURY_WORKERS": "2", "AUGURY_SPOOL_ROTATE_SECONDS": "0.5", "AUGURY_COMPACT_SECONDS": "0.3"}
@@ -31,10 +37,10 @@ _SETTINGS = {"AUGURY_WORKERS": "2", "AUGURY_SPOOL_ROTATE_SECONDS": "0.5", "AUGUR
 
 @dataclass
 class Sent:
-    """What was acknowledged, and what still waits to be sent (again)."""
+    """What was acknowledged (message id -> anonymous id), and what still waits to be sent (again)."""
 
     waiting: list[list[dict[str, Any]]]
-    acknowledged: set[str] = field(default_factory=set)
+    acknowledged: dict[str, str] = field(default_factory=dict)
     unanswered: int = 0
 
 
@@ -58,13 +64,14 @@ def main() -> None:
         asyncio.run(_send_until(service, sent, kill_after=None))
         service.stop()
         _compact(state)
-        archived = _archived(state)
-    write_results("kill9", _figures(sent, archived, given.rounds))
+        archived, stored = _archived(state), _stored(state, set(sent.acknowledged.values()))
+    write_results("kill9", _figures(sent, archived, stored, given.rounds))
 
 
-def _figures(sent: Sent, archived: Counter[str], rounds: int) -> list[Figure]:
+def _figures(sent: Sent, archived: Counter[str], stored: Counter[str], rounds: int) -> list[Figure]:
     lost = sum(1 for message_id in sent.acknowledged if not archived[message_id])
     doubled = sum(1 for count in archived.values() if count > 1)
+    not_stored = sum(1 for message_id in sent.acknowledged if stored[message_id] != 1)
     what = (
         f"{rounds} rounds of kill -9 of every process at once, the store's included; {len(sent.acknowledged)} events "
         f"acknowledged, {sent.unanswered} requests cut off and sent again"
@@ -72,6 +79,7 @@ def _figures(sent: Sent, archived: Counter[str], rounds: int) -> list[Figure]:
     return [
         Figure("kill9_lost", f"acknowledged events that the archive lacks: {what}", lost, "events", "<= 0"),
         Figure("kill9_duplicated", "events that the archive holds more than once", doubled, "events", "<= 0"),
+        Figure("kill9_not_stored", "acknowledged events that the fast store lacks", not_stored, "events", "<= 0"),
     ]
 
 
@@ -99,7 +107,7 @@ async def _sender(client: httpx.AsyncClient, url: str, sent: Sent) -> None:
         if answer.status_code != 200:
             sent.waiting.append(part)
             return
-        sent.acknowledged.update(message["messageId"] for message in part)
+        sent.acknowledged.update((message["messageId"], message["anonymousId"]) for message in part)
 
 
 def _parts(messages: Sequence[dict[str, Any]], moments: random.Random) -> list[list[dict[str, Any]]]:
@@ -120,6 +128,16 @@ def _archived(state: Path) -> Counter[str]:
     """Returns how often the archive holds each message id."""
     parts = sorted((state / "archive" / "events").rglob("*.parquet"))
     return Counter(name for part in parts for name in pq.read_table(part, columns=["message_id"])[0].to_pylist())
+
+
+def _stored(state: Path, visitors: set[str]) -> Counter[str]:
+    """Returns how often the fast store holds each message id."""
+    rules = RecentRules()
+    with EmbeddedStore(state / "store") as store, redis.Redis.from_url(store.url, protocol=2) as client:
+        client.script_load(RECENT.text)
+        answers = [client.execute_command(*call.command) for call in recent_calls(list(visitors), rules, clock_us())]
+    rows = {row for found in read_recent(answers, rules) for row in found.rows}
+    return Counter(decode_events(list(rows), [""] * len(rows)).column("message_id").to_pylist())
 
 
 if __name__ == "__main__":
