@@ -57,9 +57,14 @@ class Tombstones:
             TombstoneError: a file there holds something else.
             StorageError: it cannot be read.
         """
+        return cls.union(cls(dict([pair])) for name in tombstone_files(path) for pair in _read(name))
+
+    @classmethod
+    def union(cls, several: "Iterable[Tombstones]") -> "Tombstones":
+        """Returns tombstones of which each visitor's latest holds."""
         found: dict[str, int] = {}
-        for name in tombstone_files(path):
-            for visitor, at_us in _read(name):
+        for tombstones in several:
+            for visitor, at_us in tombstones.until_us.items():
                 found[visitor] = max(at_us, found.get(visitor, at_us))
         return cls(found)
 
@@ -114,6 +119,12 @@ class Tombstones:
             times = pc.coalesce(events.column("received_at_us"), times)
         dropped: npt.NDArray[np.bool_] = times.to_numpy(zero_copy_only=False) <= until
         return dropped
+
+
+def drop_forgotten(events: pa.RecordBatch, tombstones: Tombstones) -> tuple[pa.RecordBatch, int]:
+    """Returns the events of those who are not forgotten, in order, and how many were dropped."""
+    dropped = tombstones.mask(events)
+    return (events.filter(pa.array(~dropped)) if dropped.any() else events), int(dropped.sum())
 
 
 def visitor_hash(visitor: str) -> str:

@@ -36,7 +36,7 @@ def build(pipeline: beam.Pipeline, options: ExamplesOptions, recipe: Recipe, sta
     read = pipeline | "ReadEvents" >> ReadEvents(
         recipe.tasks, recipe.adapter, recipe.read_columns, options.dead_letter_folder
     )
-    cleaned = read.events | "CleanEvents" >> CleanEvents(recipe.rules)
+    cleaned = read.events | "CleanEvents" >> CleanEvents(recipe.rules, recipe.tombstones)
     # side inputs one by one: flattened, they would keep runners from fusing the steps before the shuffle
     tallies = (beam.pvalue.AsList(read[TALLY]), beam.pvalue.AsList(cleaned[TALLY]))
     window = beam.pvalue.AsSingleton(

@@ -2,6 +2,7 @@
 
 import time
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from features.events import EVENT_SCHEMA
 from features.sessions import SessionRules, Window
 from features.spec import FeatureSpec, HashSpec, SplitSpec
 from features.storage import read_text
+from features.tombstones import REQUIRED_COLUMNS, Tombstones, tombstone_files, tombstones_beside
 from pipelines.estimate import estimate_rows
 from pipelines.fit_sample import fit_to_sample
 from transforms.shards import SHARDS_AT_ONCE
@@ -60,6 +62,9 @@ class ExamplesOptions:
     window_end: str | None = _option(None, "end of the data window, ISO 8601; by default just after the last event")
     link_visitors: bool = _option(False, "join the anonymous ids that logins link to one user id")
     cleaning: str | None = _option(None, "path of a TOML file with cleaning rules")
+    tombstones: str | None = _option(
+        None, "folder of tombstones, whose visitors are left out; by default the one beside an archive that is read"
+    )
     max_bad_share: float = _option(0.05, "fail when more than this share of the rows is rejected")
     dead_letter: str | None = _option(None, "folder for rejected rows; by default <output>-dead-letter")
     golden: int = _option(1000, "instances kept raw, to prove later that serving computes the same")
@@ -90,6 +95,7 @@ class Recipe:
         tasks: what to read.
         adapter: turns rows into events.
         rules: what is cleaned away.
+        tombstones: who is forgotten.
         generator: where to predict; fitted.
         spec: how instances are coded; fitted.
         window: the data window, or None where the events decide.
@@ -101,6 +107,7 @@ class Recipe:
     tasks: tuple[ReadTask, ...]
     adapter: Adapter
     rules: CleaningRules
+    tombstones: Tombstones
     generator: ExampleGenerator
     spec: FeatureSpec
     window: Window | None
@@ -121,10 +128,18 @@ def make_recipe(options: ExamplesOptions) -> Recipe:
     spec = FeatureSpec.from_json(read_text(options.spec)) if options.spec else _spec_of(options)
     generator = load_generator(spec.generator, spec.generator_params)
     window = _window_of(options)
-    columns = _columns(spec, generator, rules, options)
+    tombstones = _tombstones_of(options, tasks)
+    columns = _columns(spec, generator, rules, tombstones, options)
     if spec.needs_fitting or generator.needs_fitting:
         generator, spec = fit_to_sample(
-            generator, spec, tasks=tasks, adapter=adapter, rules=rules, columns=columns, window=window
+            generator,
+            spec,
+            tasks=tasks,
+            adapter=adapter,
+            rules=rules,
+            columns=columns,
+            window=window,
+            tombstones=tombstones,
         )
         spec = replace(spec, generator_params=generator_params(generator))
     shards = options.shards or _shards_for(estimate_rows(tasks))
@@ -133,6 +148,7 @@ def make_recipe(options: ExamplesOptions) -> Recipe:
         tasks=tasks,
         adapter=adapter,
         rules=rules,
+        tombstones=tombstones,
         generator=generator,
         spec=spec,
         window=window,
@@ -149,13 +165,19 @@ def _shards_for(rows: int) -> int:
 
 
 def _columns(
-    spec: FeatureSpec, generator: ExampleGenerator, rules: CleaningRules, options: ExamplesOptions
+    spec: FeatureSpec,
+    generator: ExampleGenerator,
+    rules: CleaningRules,
+    tombstones: Tombstones,
+    options: ExamplesOptions,
 ) -> tuple[str, ...]:
     """Returns the event columns that somebody on the way needs, in the order of the schema."""
     wanted = {"message_id", "anonymous_id", "timestamp_us", "event", "type"}
     wanted.update(spec.required_columns(), generator.requires, rules.required_columns())
     if options.link_visitors:
         wanted.add("user_id")
+    if len(tombstones):
+        wanted.update(REQUIRED_COLUMNS)
     return tuple(name for name in EVENT_SCHEMA.names if name in wanted)
 
 
@@ -166,6 +188,17 @@ def _cleaning_rules(path: str | None) -> CleaningRules:
         return CleaningRules.from_dict(tomllib.loads(read_text(path)))
     except tomllib.TOMLDecodeError as e:
         raise ExamplesOptionError(f"cleaning {path} is not TOML ({e}); see docs/events.md for the rules") from e
+
+
+def _tombstones_of(options: ExamplesOptions, tasks: Sequence[ReadTask]) -> Tombstones:
+    if options.tombstones is None:
+        return Tombstones.union(map(Tombstones.load, tombstones_beside([task.path for task in tasks])))
+    if not tombstone_files(options.tombstones):
+        raise ExamplesOptionError(
+            f"tombstones {options.tombstones} has no tombstones in it; name the folder `tombstones` of an archive, or "
+            "leave the option out"
+        )
+    return Tombstones.load(options.tombstones)
 
 
 def _spec_of(options: ExamplesOptions) -> FeatureSpec:

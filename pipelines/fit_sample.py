@@ -17,6 +17,7 @@ from features.ragged import offsets_of, places_of
 from features.sessions import VISITOR, Sessions, Window, build_sessions
 from features.spec import FeatureSpec
 from features.splits import SPLITS, assign_splits
+from features.tombstones import Tombstones, drop_forgotten
 from transforms.shards import encode_columns
 from transforms.sources import ReadTask, read_chunks
 
@@ -57,6 +58,7 @@ def sample_sessions(
     rules: CleaningRules,
     columns: Sequence[str],
     window: Window | None,
+    tombstones: Tombstones | None = None,
     most: int = SAMPLE_EVENTS,
 ) -> Sessions:
     """Reads everything once and keeps whole visitors, chosen by hash, so that at most ``most`` events stay.
@@ -68,7 +70,8 @@ def sample_sessions(
     share, events = 1.0, 0
     for task in tasks:
         for chunk in read_chunks(task, adapter.columns(tuple(columns))):
-            batch, _ = clean(adapter.adapt(chunk, task.path).events, rules)
+            known, _ = drop_forgotten(adapter.adapt(chunk, task.path).events, tombstones or Tombstones())
+            batch, _ = clean(known, rules)
             kept.append(_visitors_below(pa.Table.from_batches([encode_columns(batch, columns)]), share))
             events += kept[-1].num_rows
             while events > most:

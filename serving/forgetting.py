@@ -98,7 +98,7 @@ def apply_tombstones(archive: str, files: Sequence[str]) -> Rewritten:
         AuguryError: something cannot be read or written; the tombstones stay pending.
     """
     result = Rewritten()
-    tombstones = Tombstones({key: us for name in files for key, us in Tombstones.load(name).until_us.items()})
+    tombstones = Tombstones.union(map(Tombstones.load, files))
     if len(tombstones):
         latest_us = max(tombstones.until_us.values())
         for stream in STREAMS:

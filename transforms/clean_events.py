@@ -1,4 +1,4 @@
-"""Drops the events that no visitor made: bots, tests, our own models."""
+"""Drops the events that no visitor made (bots, tests, our own models) and those of forgotten visitors."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -8,34 +8,41 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.cleaning import CleaningRules, clean
+from features.tombstones import FORGOTTEN, Tombstones, drop_forgotten
 from transforms.read_events import TALLY
 from transforms.tally import Tally, count
 
 
 class CleanEvents(beam.PTransform):
-    """``RecordBatch`` -> (``RecordBatch`` of the events kept; ``Tally`` under the tag ``TALLY``)."""
+    """``RecordBatch`` -> (``RecordBatch`` of the events kept; ``Tally`` under the tag ``TALLY``).
 
-    def __init__(self, rules: CleaningRules) -> None:
+    Args:
+        rules: what no visitor made.
+        tombstones: who is forgotten.
+    """
+
+    def __init__(self, rules: CleaningRules, tombstones: Tombstones | None = None) -> None:
         super().__init__()
-        self._cleaner = _Clean(rules)
+        self._cleaner = _Clean(rules, tombstones or Tombstones())
 
     def expand(self, events: beam.PCollection) -> Any:
         return events | "DropByRule" >> beam.ParDo(self._cleaner).with_outputs(TALLY, main="events")
 
 
 class _Clean(beam.DoFn):
-    def __init__(self, rules: CleaningRules) -> None:
-        self._rules = rules
+    def __init__(self, rules: CleaningRules, tombstones: Tombstones) -> None:
+        self._rules, self._tombstones = rules, tombstones
 
     def process(
         self, element: pa.RecordBatch
     ) -> Iterator[pa.RecordBatch | beam.pvalue.TaggedOutput[Literal["tally"], Tally]]:
-        kept, dropped = clean(element, self._rules)
+        known, forgotten = drop_forgotten(element, self._tombstones)
+        kept, dropped = clean(known, self._rules)
         span = pc.min_max(kept.column("timestamp_us")).as_py()
         yield beam.pvalue.TaggedOutput(
             TALLY,
             Tally(
-                {**count("dropped", dropped), **count("kept", {"cleaned": kept.num_rows})},
+                {**count("dropped", {**dropped, FORGOTTEN: forgotten}), **count("kept", {"cleaned": kept.num_rows})},
                 start_us=span["min"],
                 end_us=None if span["max"] is None else span["max"] + 1,
             ),
