@@ -166,6 +166,6 @@ export function makeSender(options: Options, shelf: Shelf, mayItSend: () => unkn
       if (names[0] && !navigator.sendBeacon?.(url, body)) post(body, true).catch(() => {});
     },
     waits: (id) => !!shelf.get(queue + id),
-    clear: () => shelf.names(queue).forEach(drop),
+    clear: () => [...shelf.names(queue), pause].forEach(drop),
   };
 }

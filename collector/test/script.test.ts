@@ -110,6 +110,17 @@ describe("the build", () => {
     expect(Object.keys(window).filter((name) => !before.includes(name))).toEqual(["augury"]);
   });
 
+  it("is described by the guide, every option and method of it", () => {
+    const types = readFileSync(join(root, "src/types.ts"), "utf8");
+    const guide = readFileSync(join(root, "../docs/browser-library.md"), "utf8");
+    const members = (name: string) =>
+      [...types.split(`interface ${name} {`)[1]!.split("\n}")[0]!.matchAll(/^  (\w+)[?:(]/gm)].map((found) => found[1]);
+    expect(members("Options")).toContain("requireConsent");
+    expect(members("Collector")).toContain("predictionPoint");
+    const missing = [...members("Options"), ...members("Collector")].filter((name) => !RegExp(`[\`.]${name}\\b`).test(guide));
+    expect(missing).toEqual([]);
+  });
+
   it("comes from a lock file that names packages and no addresses", () => {
     expect(readFileSync(join(root, "package-lock.json"), "utf8")).not.toContain("://");
   });

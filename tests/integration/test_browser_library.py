@@ -1,5 +1,6 @@
 """Our browser library in a real browser against the running service: nothing is lost, nothing is there twice."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,11 +11,12 @@ from urllib.parse import urlsplit
 import orjson
 
 from tests.collected import Collected
-from tests.running_service import WRITE_KEY
+from tests.running_service import WRITE_KEY, eventually
 from tests.tiny_model import SPEC, registry
 
 __all__ = ["registry"]  # a fixture
 
+ROOT = Path(__file__).resolve().parents[2]
 LIST = "Product List Viewed"
 POINT = "Prediction Point"
 CLICK = "Element Clicked"
@@ -109,3 +111,30 @@ def test_a_visit_with_all_its_accidents(
     contexts = [orjson.loads(row["context"]) for row in rows]
     assert len({context["sessionId"] for context in contexts}) == 1  # three tabs, one visit
     assert {row["source"] for row in rows} == {"augury.js"}
+
+
+def test_what_is_stored_and_what_is_not(collected: Collected, run_node: Callable[..., Any], chromium: str) -> None:
+    text = (ROOT / "docs" / "browser-library.md").read_text()
+    guide = re.search(r"```html\n(.*?)```", text, re.DOTALL)
+    assert guide is not None
+    page = guide[1].replace("https://collect.shop.example", collected.url).replace('"KEY"', f'"{WRITE_KEY}"')
+    told = run_node("modes.mjs", service=collected.url, key=WRITE_KEY, chromium=chromium, guide=page)
+    visitors, nothing, refusal = told["visitors"], [[], []], [["augury.consent"], []]
+
+    # Asked first: nothing before, a cookie and three names after a yes, only the no after a no.
+    assert told["before"] == nothing
+    assert told["names"] == ["augury.consent", "augury.id", "augury.session"]
+    assert told["cookies"] == [["augury_id", visitors["asking"]]]
+    assert told["after"] == refusal
+    asked = collected.stored(visitors["asking"])
+    assert [row["event"] for row in asked] == ["Page Viewed", "Before Consent"]
+
+    # Without storage, the tab's last words still arrive: the browser carries them.
+    assert told["stored"] == nothing
+    eventually(lambda: len(collected.stored(visitors["stateless"])) >= 2)
+    assert [row["event"] for row in collected.stored(visitors["stateless"])][:2] == ["Page Viewed", "Nothing Stored"]
+
+    # The guide's page: its calls, its offer (the script waits for it), its way out: what was not sent by then is gone.
+    assert told["refused"] == refusal
+    events = [row["event"] for row in collected.stored(visitors["guide"])]
+    assert events == ["Page Viewed", "Product Viewed", CLICK, "Product Added", POINT]
