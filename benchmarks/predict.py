@@ -20,21 +20,14 @@ import orjson
 import pyarrow.parquet as pq
 import redis
 
-from augury.simulator import SimulationOptions, simulate
 from benchmarks.figures import Figure, write_results
 from benchmarks.load import Answers, request, send
+from benchmarks.published import publish_model
 from benchmarks.service import PEER_MODEL, PEER_STORE, WRITE_KEY, free_port, running
-from benchmarks.shop_messages import NO_TROUBLE
-from benchmarks.trained import train
 from features.recent_events import RecentRules, push_events
-from models.gates import GateResult
-from models.registry import Registry
-from pipelines.behavior_examples import make_examples
-from pipelines.behavior_recipe import ExamplesOptions
 from serving.embedded import EmbeddedStore
 from serving.store import clock_us
 
-_VISITORS = 20_000
 _RATE = 200
 _CONNECTIONS = 32
 _ROOT = Path(__file__).parent.parent
@@ -55,25 +48,19 @@ def main() -> None:
 
 
 def _figures(scratch: Path, store: EmbeddedStore, bentoml: Path, seconds: int) -> list[Figure]:
-    shop = SimulationOptions(str(scratch / "shop"), visitors=_VISITORS, format="parquet", trouble=NO_TROUBLE)
-    made = simulate(shop)
-    make_examples(ExamplesOptions((made.events,), str(scratch / "examples"), adapter="canonical"))
-    train(scratch / "examples", scratch / "model", 0, "--max-epochs=2")
-    registry = Registry(scratch / "registry")
-    version = registry.publish(scratch / "model", "behavior", "purchase")
-    registry.promote("behavior", "purchase", version, lambda _, __: [GateResult("benchmark", True, "not judged")])
-    visitors = _fill(store, made.events)
+    shop = publish_model(scratch)
+    visitors = _fill(store, shop.events)
 
     key = f"?writeKey={WRITE_KEY}"
     asked = [request("GET", f"/v1/predict/purchase/{visitor}{key}") for visitor in visitors]
-    settings = {"REDIS_URL": store.url, "AUGURY_REGISTRY": str(scratch / "registry"), "AUGURY_STORE_DAYS": "3650"}
+    settings = {"REDIS_URL": store.url, "AUGURY_REGISTRY": shop.registry, "AUGURY_STORE_DAYS": "3650"}
     with running(settings) as ours:
         paced, most = _both(asked, ours.port, seconds)
     asked = [
         request("POST", "/predict", orjson.dumps({"visitors": [visitor]}), content_type="application/json")
         for visitor in visitors
     ]
-    with _bentoml(bentoml, store, scratch / "model") as port:
+    with _bentoml(bentoml, store, shop.model) as port:
         paced_peer, most_peer = _both(asked, port, seconds)
 
     on = f"{_RATE} requests/s, one worker, visitors of a simulated shop from the fast store"
