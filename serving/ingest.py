@@ -96,6 +96,11 @@ class Ingest:
         """Begins to write what ``accept`` is given."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="ingest")
 
+    @property
+    def waiting(self) -> int:
+        """Messages that nobody has begun to write."""
+        return self._queued
+
     async def accept(
         self,
         messages: Sequence[dict[str, Any]],
