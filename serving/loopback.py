@@ -51,7 +51,8 @@ def loopback_service(**given: Any) -> Iterator[Loopback]:
     """Runs the service in a thread, with an embedded store and a folder that is removed afterwards.
 
     Args:
-        given: settings; those about where things are and who may ask are set here.
+        given: settings; the admin key and those about where things are kept are set here, and there is no write key
+            unless given.
 
     Raises:
         LoopbackError: it did not start.
@@ -67,10 +68,9 @@ def loopback_service(**given: Any) -> Iterator[Loopback]:
             "state_dir": Path(folder),
             "archive": f"{folder}/archive",
             "pubsub_topic": None,
-            "write_keys": (),
             "admin_keys": (SecretStr(key),),
         }
-        settings = load_settings({}, **{**given, **here})
+        settings = load_settings({}, **{"write_keys": (), **given, **here})
         listener = socket.create_server(("127.0.0.1", 0))
         with _serving(settings, listener):
             host, port = listener.getsockname()
