@@ -29,6 +29,8 @@ from serving.store import RecentEventsStore, StoreUnavailableError, clock_us
 SOURCE = "http"
 """The source that dead letters of the service name."""
 
+_QUEUE_BYTES = 64 << 20  # of JSON; the parsed messages take a few times as much
+
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +55,7 @@ class _Waiting:
     messages: Sequence[dict[str, Any]]
     texts: Sequence[bytes]
     letters: Sequence[tuple[str, str]]
+    size: int
     done: "asyncio.Future[list[Outcome]]"
 
 
@@ -87,7 +90,7 @@ class Ingest:
         self._cleaning = cleaning or CleaningRules()
         self._queue_events, self._batch_events, self._now_us = queue_events, batch_events, now_us
         self._queue: deque[_Waiting] = deque()
-        self._queued = 0
+        self._queued = self._queued_bytes = 0
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -125,12 +128,15 @@ class Ingest:
         """
         if self._closing:
             raise ArchiveError("the service is shutting down; send the events again")
-        if self._queued + len(messages) > self._queue_events and self._queued:
+        made = texts if texts is not None else [orjson.dumps(message) for message in messages]
+        size = sum(map(len, made))
+        full = self._queued + len(messages) > self._queue_events or self._queued_bytes + size > _QUEUE_BYTES
+        if full and self._queued:
             raise BusyError(f"{self._queued} events are waiting; send these again in a second")
         done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-        made = texts if texts is not None else [orjson.dumps(message) for message in messages]
-        self._queue.append(_Waiting(messages, made, letters, done))
+        self._queue.append(_Waiting(messages, made, letters, size, done))
         self._queued += len(messages)
+        self._queued_bytes += size
         self._wake.set()
         return await done
 
@@ -161,6 +167,7 @@ class Ingest:
             taken.append(self._queue.popleft())
             size += len(taken[-1].messages)
         self._queued -= size
+        self._queued_bytes -= sum(waiting.size for waiting in taken)
         self._metrics.batches.observe(size)
         return taken
 

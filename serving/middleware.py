@@ -3,6 +3,7 @@
 import logging
 from time import perf_counter
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import ProblemError, problem_response
@@ -10,6 +11,7 @@ from serving.metrics import Metrics
 
 _log = logging.getLogger("serving.requests")
 
+_GONE = 499  # as nginx counts a client that did not wait
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -36,6 +38,8 @@ class Watch:
 
         try:
             await self._app(scope, receive, note)
+        except ClientDisconnect:
+            status = _GONE
         except Exception:
             _log.exception("a request failed")
             if status:

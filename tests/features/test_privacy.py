@@ -15,6 +15,9 @@ from features.privacy import shorten_ip, with_hashed_fields, without_fields
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
         ("::ffff:203.0.113.77", "203.0.113.0"),  # an IPv4 address as a dual-stack socket writes it
         ("fe80::1%eth0", "fe80::"),
+        ("203.0.113.07", None),  # octal to some, decimal to others
+        ("203.0.113.256", None),
+        ("203.0.113.77\n", None),
         ("unknown", None),
         ("", None),
         (7, None),

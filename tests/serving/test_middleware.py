@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 
 from serving.errors import install_error_handlers
@@ -80,3 +81,12 @@ def test_an_invalid_value_is_named_but_not_repeated(app: FastAPI):
     body = response.json()
     assert (body["error"], body["fields"][0]["where"]) == ("invalid_request", "query.count")
     assert "secret" not in json.dumps(body)
+
+
+def test_a_client_that_did_not_wait_is_counted_and_no_defect(metrics: Metrics, caplog: pytest.LogCaptureFixture):
+    async def gone(scope: object, receive: object, send: object) -> None:
+        raise ClientDisconnect
+
+    asyncio.run(Watch(gone, metrics)({"type": "http", "method": "GET"}, None, None))
+    assert counted(metrics, route="none", status="499") == 1
+    assert caplog.text == ""
