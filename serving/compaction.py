@@ -25,6 +25,7 @@ from serving.settings import Settings
 from serving.spool import HOUR_US, hour_of, spool_files
 
 _LOG = logging.getLogger(__name__)
+_EXPIRY_SECONDS = 3600
 _STEPS_BACK = 10  # how far the process steps back behind the service's workers
 
 
@@ -89,13 +90,13 @@ def compact(
     return CompactionReport(counts, still_open, forgotten, expired, time.monotonic() - began)
 
 
-def compact_once(settings: Settings, counts: BatchCounts | None = None) -> CompactionReport:
-    """Compacts as the settings say; see ``compact``."""
+def compact_once(settings: Settings, counts: BatchCounts | None = None, expiring: bool = True) -> CompactionReport:
+    """Compacts as the settings say; see ``compact``. Looking for what has expired means listing all predictions."""
     return compact(
         settings.spool,
         settings.archive,
         dedup_hours=settings.archive_dedup_hours,
-        prediction_log_days=settings.prediction_log_days,
+        prediction_log_days=settings.prediction_log_days if expiring else None,
         counts=counts,
     )
 
@@ -110,10 +111,14 @@ def run_forever(settings: Settings, wait: Callable[[float], bool]) -> None:
     os.nice(_STEPS_BACK)
     pa.set_cpu_count(1)
     metrics = CompactionMetrics()
+    expires = time.monotonic()
     while not wait(settings.compact_seconds):
         counts = BatchCounts()
+        expiring = time.monotonic() >= expires
         try:
-            report = compact_once(settings, counts)
+            report = compact_once(settings, counts, expiring)
+            if expiring:
+                expires += _EXPIRY_SECONDS
             metrics.add_report(report.forgotten, report.expired)
             _log(report)
         except BusyError as e:
