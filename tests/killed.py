@@ -10,6 +10,8 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+# pyarrow looks for pandas, and fsspec for its own, when they are first used
+_LOADED = ["serving.compaction", "tests.spooled", "pytest", "pandas", "fsspec.implementations.chained", "_strptime"]
 _CHANGES = ("replace", "rename", "link", "unlink", "remove", "mkdir", "rmdir")
 
 
@@ -24,7 +26,7 @@ def run_killed_at(step: int, work: Callable[..., object], *args: Any) -> bool:
 def started(work: Callable[..., object], *args: Any) -> multiprocessing.process.BaseProcess:
     """Returns a process that does the work; it starts in 20 ms, since what it imports is loaded once for all."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["serving.compaction", "tests.spooled", "pytest"])
+    context.set_forkserver_preload(_LOADED)
     process = context.Process(target=work, args=args)
     process.start()
     return process

@@ -36,7 +36,7 @@ def settings_of(state_dir: str | None, archive: str | None) -> Any:
     """Returns the service's settings, with what was given on the command line."""
     from serving.settings import load_settings
 
-    given = {"state_dir": state_dir, "archive": archive}
+    given: dict[str, Any] = {"state_dir": state_dir, "archive": archive}
     return load_settings(**{name: value for name, value in given.items() if value is not None})
 
 
