@@ -26,6 +26,13 @@ const HELP = `<h1>Help</h1>`;
 const waiting = () => Object.keys(localStorage).filter((key) => key.startsWith("augury.q.")).length;
 const settled = (tab) => tab.waitForFunction(`(${waiting})() === 0`);
 
+/** Looks at a page whose script has come for half a second. */
+async function read(tab) {
+  await tab.waitForFunction(() => window.augury.track);
+  const since = await tab.evaluate(() => performance.now());
+  await tab.waitForFunction((since) => performance.now() > since + 500, since);
+}
+
 /** Closes a tab as a visitor does, handlers included. */
 async function leave(tab) {
   const closed = tab.waitForEvent("close");
@@ -58,13 +65,14 @@ await answer(({ service, key, model, chromium }) => {
       const answers = [await ask(tab, "home")];
       const visitor = await tab.evaluate(() => window.augury.anonymousId());
 
-      await tab.waitForFunction(() => performance.now() > 1000); // time to read
+      await read(tab);
       await tab.click("a"); // a page of its own
       await tab.waitForURL("**/shoes");
       await tab.mouse.wheel(0, 1000);
       await tab.waitForFunction(() => scrollY >= 1000);
       await tab.waitForFunction(() => window.augury.track);
       await tab.evaluate(() => scrollTo(0, 0));
+      await read(tab);
       await tab.click("#red"); // single-page navigation
       await tab.click("#add");
       await tab.fill("#card", "4111-secret");

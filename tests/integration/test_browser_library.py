@@ -93,7 +93,7 @@ def test_a_visit_with_all_its_accidents(
 
     assert {_path(row) for row in left} >= {"/", "/shoes", "/shoes/red"}
     seconds = Counter({_path(row): orjson.loads(row["properties"])["visible_seconds"] for row in left})
-    assert 0.5 < seconds["/"] < 60
+    assert min(seconds["/"], seconds["/shoes"]) >= 0.5
     depths = {_path(row): orjson.loads(row["properties"])["scroll_depth"] for row in left}
     assert depths["/shoes"] > 0.5 > depths["/"]
 
