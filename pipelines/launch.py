@@ -1,8 +1,10 @@
 """Launching a pipeline: Beam's options checked, the runner chosen, and an error inside it brought back as one line."""
 
 import argparse
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
@@ -56,8 +58,9 @@ def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
         PipelineFailedError: a project error stopped it; the message is that error's own line.
     """
     try:
-        result = pipeline.run()
-        result.wait_until_finish()
+        with _told_once():
+            result = pipeline.run()
+            result.wait_until_finish()
     except Exception as e:
         line = project_error_line(e)
         if line is None:
@@ -79,6 +82,22 @@ def project_error_line(error: BaseException) -> str | None:
     names = "|".join(sorted({kind.__name__ for kind in _descendants(AuguryError)}))
     found = re.findall(rf"^(?:[\w.]+\.)?(?:{names}): (.*)$", str(error), re.MULTILINE)
     return _without_step(found[-1]) if found else None
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """Drops what Beam logs, traceback and all, of an error that whoever runs the pipeline tells in one line."""
+
+    def wanted(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return error is None or not (isinstance(error, KeyboardInterrupt) or project_error_line(error))
+
+    log = logging.getLogger("apache_beam.runners.common")
+    log.addFilter(wanted)
+    try:
+        yield
+    finally:
+        log.removeFilter(wanted)
 
 
 def _without_step(message: str) -> str:

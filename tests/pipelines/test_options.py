@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
+import apache_beam as beam
 import pytest
 
-from pipelines.launch import PipelineOptionError, beam_options, project_error_line
+from pipelines.launch import PipelineOptionError, beam_options, project_error_line, run_to_end
 from pipelines.options import parse_options
 
 
@@ -51,3 +52,15 @@ def test_a_project_error_is_found_in_a_chain_and_in_a_traceback() -> None:
     text = "Traceback:\n  File x\npipelines.launch.PipelineOptionError: bad thing; do that [while running 'A/B']\n"
     assert project_error_line(RuntimeError(text)) == "bad thing; do that"
     assert project_error_line(RuntimeError("ValueError: nothing of ours")) is None
+
+
+@pytest.mark.parametrize(("error", "logged"), [(KeyboardInterrupt(), 0), (ZeroDivisionError("a defect"), 1)])
+def test_beam_logs_a_defect_but_no_ctrl_c(error: BaseException, logged: int, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: int) -> None:
+        raise error
+
+    pipeline = beam.Pipeline("FnApiRunner")
+    _ = pipeline | beam.Create([1]) | beam.Map(fail)
+    with pytest.raises((RuntimeError, ZeroDivisionError)):
+        run_to_end(pipeline)
+    assert len([record for record in caplog.records if record.exc_info]) == logged
