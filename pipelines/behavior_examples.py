@@ -75,12 +75,13 @@ def make_examples(options: ExamplesOptions, beam_flags: Sequence[str] = ()) -> d
         AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
     """
     flags = beam_options(beam_flags)
+    runner = choose_runner(flags)
     recipe = make_recipe(options)
     staging = Staging.begin(options.output, overwrite=options.overwrite)
     staging.clear(CARD)
     _clear_dead_letters(options.dead_letter_folder)
     try:
-        pipeline = beam.Pipeline(runner=choose_runner(flags), options=_without_main_session(flags))
+        pipeline = beam.Pipeline(runner=runner, options=_without_main_session(flags))
         build(pipeline, options, recipe, staging)
         run_to_end(pipeline)
     finally:

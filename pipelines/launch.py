@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.runners.runner import PipelineResult, PipelineRunner
+from apache_beam.runners.runner import PipelineResult, PipelineRunner, create_runner
 
 from features.errors import AuguryError
 
@@ -41,14 +41,22 @@ def beam_options(flags: Sequence[str]) -> PipelineOptions:
     return PipelineOptions(list(flags))
 
 
-def choose_runner(options: PipelineOptions) -> PipelineRunner | str:
+def choose_runner(options: PipelineOptions) -> PipelineRunner:
     """Returns the runner to use.
 
     The DirectRunner of Beam 2.77 first looks for a Prism binary on the network and then falls back to the
     FnApiRunner: that runner is what DirectRunner means here, so that nothing is downloaded behind the user's back.
+
+    Raises:
+        PipelineOptionError: Beam has no such runner, or it needs a package that is not installed.
     """
     name = options.view_as(StandardOptions).runner
-    return FnApiRunner() if name in (None, "DirectRunner", "direct") else name
+    if name in (None, "DirectRunner", "direct"):
+        return FnApiRunner()
+    try:
+        return create_runner(name)
+    except (ValueError, ImportError, AttributeError) as e:
+        raise PipelineOptionError(f"runner {name!r} cannot be used ({e}); expected one of Apache Beam's") from e
 
 
 def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:

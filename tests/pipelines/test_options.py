@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import apache_beam as beam
 import pytest
 
-from pipelines.launch import PipelineOptionError, beam_options, project_error_line, run_to_end
+from pipelines.launch import PipelineOptionError, beam_options, choose_runner, project_error_line, run_to_end
 from pipelines.options import parse_options
 
 
@@ -42,6 +42,13 @@ def test_flags_unknown_to_beam_are_refused() -> None:
     with pytest.raises(PipelineOptionError, match="unknown option --shard;"):
         beam_options(["--shard", "3"])
     assert beam_options(["--runner=DirectRunner"]).get_all_options()["runner"] == "DirectRunner"
+
+
+@pytest.mark.parametrize("name", ["Nope", "no.such.Runner", "os.NoRunner"])
+def test_a_runner_that_does_not_exist_is_one_line(name: str) -> None:
+    with pytest.raises(PipelineOptionError, match=f"runner '{name}' cannot be used .*; expected one of") as caught:
+        choose_runner(beam_options([f"--runner={name}"]))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_project_error_is_found_in_a_chain_and_in_a_traceback() -> None:
