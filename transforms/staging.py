@@ -58,12 +58,16 @@ class Staging:
         return self.work != self.final
 
     def publish(self, marker: str, content: bytes) -> None:
-        """Writes the file that makes the folder complete and puts the folder in its final place."""
+        """Writes the file that makes the folder complete and puts the folder in its final place.
+
+        Raises:
+            StorageError: it cannot be put there; another job may have done so in the meantime.
+        """
         atomic_write(f"{self.work}/{marker}", content)
         if self.staged:
             with explained(self.final, "write"):
                 sync_tree(self.work)
-            swap_folder(self.work, self.final, self.overwrite)
+                swap_folder(self.work, self.final, self.overwrite)
 
     def clear(self, marker: str) -> None:
         """Makes ready for writing: on an object store, removes what ``overwrite`` allows to go, the marker first."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from features.storage import StorageError
 from transforms.staging import OutputExistsError, Staging
 
 
@@ -30,6 +31,15 @@ def test_an_output_that_is_there_is_refused_unless_it_may_be_replaced(tmp_path: 
     staging.publish("card", b"{}")
     assert [path.name for path in final.iterdir()] == ["card"]
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_folder_that_another_job_put_there_in_the_meantime_stays(tmp_path: Path) -> None:
+    staging = Staging.begin(str(tmp_path / "data"), overwrite=False)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "theirs").write_text("x")
+    with pytest.raises(StorageError, match=r"cannot write .*data: it exists already; choose another path"):
+        staging.publish("card", b"{}")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["theirs"]
 
 
 def test_what_failed_is_discarded(tmp_path: Path) -> None:
