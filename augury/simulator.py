@@ -25,7 +25,7 @@ from augury.simulator_trouble import MALFORMED, Trouble, add_trouble
 from augury.simulator_visitors import RETURN_PROBABILITY, Walk, walk
 from augury.simulator_world import build_shop
 from features.errors import AuguryError
-from features.storage import write_folder_atomic
+from features.storage import check_replaceable, write_folder_atomic
 
 FORMATS: Final = ("jsonl", "jsonl.gz", "jsonl.zst", "parquet")
 MAX_VISITORS_PER_FILE: Final = 50_000
@@ -129,7 +129,7 @@ def simulate(options: SimulationOptions, progress: Callable[[int, int], None] | 
         progress: called with the visitors done and their number after every file.
 
     Raises:
-        StorageError: ``output`` exists, or cannot be written.
+        StorageError: ``output`` exists, is no simulation that ``overwrite`` could replace, or cannot be written.
     """
     files = -(-options.visitors // options.visitors_per_file)
     text = ShopText(build_shop())
@@ -137,6 +137,8 @@ def simulate(options: SimulationOptions, progress: Callable[[int, int], None] | 
     probabilities: list[npt.NDArray[np.float64]] = []
     outcomes: list[npt.NDArray[np.bool_]] = []
     times: list[tuple[int, int]] = []
+    if options.overwrite:
+        check_replaceable(options.output, _SUMMARY)
     with write_folder_atomic(options.output, options.overwrite) as folder:
         (folder / "events").mkdir()
         (folder / "truth").mkdir()

@@ -170,6 +170,25 @@ def write_folder_atomic(path: StoragePath, overwrite: bool = False) -> Iterator[
         raise
 
 
+def check_replaceable(path: StoragePath, marker: str) -> None:
+    """Checks that replacing the local folder ``path`` loses nothing but an earlier output of the same kind.
+
+    Args:
+        path: a local folder; it need not exist.
+        marker: name of the file that every such output holds.
+
+    Raises:
+        StorageError: the folder holds something, but no ``marker``.
+    """
+    folder = open_filesystem(path)[1]
+    with explained(path, "read"):
+        if os.path.isdir(folder) and os.listdir(folder) and not os.path.exists(os.path.join(folder, marker)):
+            raise StorageError(
+                f"cannot overwrite {os.fspath(path)}: it holds no {marker}, so it is something else than an earlier "
+                "output; choose another path or remove it yourself"
+            )
+
+
 def read_bytes(path: StoragePath) -> bytes:
     """Returns the content of the file ``path``.
 

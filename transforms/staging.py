@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from features.errors import AuguryError
 from features.storage import (
     atomic_write,
+    check_replaceable,
     exists,
     explained,
     is_local,
@@ -70,8 +71,16 @@ class Staging:
                 swap_folder(self.work, self.final, self.overwrite)
 
     def clear(self, marker: str) -> None:
-        """Makes ready for writing: on an object store, removes what ``overwrite`` allows to go, the marker first."""
-        if not self.staged and self.overwrite and exists(self.final):
+        """Makes ready for writing: on an object store, removes what ``overwrite`` allows to go, the marker first.
+
+        Raises:
+            StorageError: what is there locally holds no marker, so it is nothing that may be replaced.
+        """
+        if not self.overwrite:
+            return
+        if self.work != self.final:
+            check_replaceable(self.final, marker)
+        elif exists(self.final):
             files, target = open_filesystem(self.final)
             if files.exists(f"{target}/{marker}"):
                 files.rm_file(f"{target}/{marker}")

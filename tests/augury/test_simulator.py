@@ -315,6 +315,10 @@ def test_what_is_there_is_not_replaced_unless_asked(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"shop: it exists already; choose another path or remove it first"):
         simulate(options)
     assert simulate(replace(options, visitors=60, overwrite=True)).counts["visitors"] == 60
+    (tmp_path / "letters.txt").write_text("years of them")
+    with pytest.raises(StorageError, match=r"it holds no simulation.json, so it is something else"):
+        simulate(replace(options, output=str(tmp_path), overwrite=True))
+    assert (tmp_path / "letters.txt").exists()
 
 
 @pytest.mark.parametrize(

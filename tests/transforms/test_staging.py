@@ -26,6 +26,9 @@ def test_an_output_that_is_there_is_refused_unless_it_may_be_replaced(tmp_path: 
     with pytest.raises(OutputExistsError, match=r"data holds files already; .*--overwrite"):
         Staging.begin(str(final), overwrite=False)
     staging = Staging.begin(str(final), overwrite=True)
+    with pytest.raises(StorageError, match=r"cannot overwrite .*data: it holds no card, so it is something else"):
+        staging.clear("card")
+    (final / "card").write_text("{}")
     staging.clear("card")
     assert (final / "old").exists()  # what is there stays until the new one is whole
     staging.publish("card", b"{}")
