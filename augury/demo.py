@@ -18,16 +18,21 @@ from augury.commands.registry import replay_through_service
 from augury.demo_figures import calibration_of, measure, show_figures
 from augury.processes import run_module
 from augury.simulator import SimulationOptions, read_truth, simulate
+from features.adapters import get_adapter
 from features.errors import AuguryError
+from features.storage import atomic_write, is_local
 from models.behavior.options import TrainOptions
 from models.gates import Gates, Thresholds
 from models.registry import RefusedError, Registry
 from pipelines.behavior_recipe import ExamplesOptions
 from pipelines.quick_start import import_beam
+from transforms.sources import plan_reads
 
 FAMILY = "behavior"
 SUMMARY = "demo.json"
 _OWN = ("shop", "examples", "examples-dead-letter", "model", "model.work", "registry", SUMMARY)
+_MARKER = ".augury-demo"
+"""Says that a folder is a demo's: other commands give their folders the same names."""
 
 _SOON = {"view_events": ["Page Viewed", "Screen Viewed", "Product Viewed"], "horizon_events": 5}
 _ARTIFACT = "model"
@@ -104,6 +109,8 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
         AuguryError: whatever stops a step; what the steps before it made stays in the folder.
     """
     folder = Path(options.output)
+    if options.events is not None:
+        _check_events(options.events, options.mapping, folder)
     _make_room(folder)
     clock = _Clock()
     truth = None
@@ -152,7 +159,7 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
         "promoted": promoted,
         "report": str(artifact / "report.html"),
     }
-    (folder / SUMMARY).write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    atomic_write(folder / SUMMARY, json.dumps(summary, indent=2, allow_nan=False) + "\n")
     show_figures(figures)
     _show_end(summary)
     return summary
@@ -192,18 +199,31 @@ def training_options(options: DemoOptions) -> TrainOptions:
     )
 
 
+def _check_events(events: str, mapping: str, folder: Path) -> None:
+    """Refuses events that cannot be read, or that would go with an earlier demo, before anything is removed."""
+    get_adapter(mapping, now_us=0)
+    for task in plan_reads((events,)):
+        if is_local(task.path) and Path(task.path).resolve().is_relative_to(folder.resolve()):
+            raise DemoError(f"output {folder} holds the events {task.path} and would be replaced; name another folder")
+
+
 def _make_room(folder: Path) -> None:
     """Removes what an earlier demo made; refuses a folder with anything else in it."""
     if folder.exists() and not folder.is_dir():
         raise DemoError(f"output {folder} is a file; name a folder")
     there = sorted(entry.name for entry in folder.iterdir()) if folder.exists() else []
-    for name in there:
-        if name not in _OWN and not name.startswith("."):
-            raise DemoError(f"output {folder} holds {name!r}, which no demo made; name another folder")
+    shown = [name for name in there if not name.startswith(".")]
+    ours = _OWN if {_MARKER, SUMMARY}.intersection(there) else ()
+    foreign = sorted((name for name in shown if name not in ours), key=lambda name: name in _OWN)
+    if foreign:
+        raise DemoError(f"output {folder} holds {foreign[0]!r}, which no demo made; name another folder")
     for name in set(_OWN).intersection(there):
         entry = folder / name
-        entry.unlink() if name == SUMMARY else shutil.rmtree(entry)
-    folder.mkdir(parents=True, exist_ok=True)
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    atomic_write(folder / _MARKER, "The augury demo made this folder, and replaces it when it is run again.\n")
 
 
 def _show_end(summary: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ class Staging:
         """
         if not self.overwrite:
             return
-        if self.work != self.final:
+        if self.staged:
             check_replaceable(self.final, marker)
         elif exists(self.final):
             files, target = open_filesystem(self.final)

@@ -10,6 +10,7 @@ import pytest
 
 from augury.demo import DemoError, DemoOptions, TrainingFailedError, examples_options, run_demo, training_options
 from augury.demo_figures import TruthError, measure, true_probabilities
+from features.errors import AuguryError
 from models.registry import Registry
 from pipelines.behavior_recipe import ExamplesOptions
 
@@ -122,6 +123,49 @@ def test_a_folder_with_anything_else_in_it_is_left_alone(tmp_path: Path) -> None
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["examples", "thesis.txt"]
     with pytest.raises(DemoError, match=r"thesis.txt is a file; name a folder"):
         run_demo(DemoOptions(str(tmp_path / "thesis.txt")))
+
+
+def test_what_other_commands_made_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "registry").mkdir()  # as `augury publish` makes it
+    with pytest.raises(DemoError, match=r"holds 'registry', which no demo made; name another folder"):
+        run_demo(DemoOptions(str(tmp_path)))
+    assert (tmp_path / "registry").exists()
+
+
+@pytest.mark.parametrize(
+    ("events", "mapping", "message"),
+    [
+        ("nowhere.jsonl", "segment", "nowhere.jsonl: no such file"),
+        ("demo/shop/*.jsonl", "nowhere.toml", "nowhere.toml: no mapping file can be read there"),
+        ("demo/shop/*.jsonl", "segment", "output demo holds the events .*demo/shop/a.jsonl and would be replaced"),
+    ],
+)
+def test_events_that_cannot_be_read_cost_no_earlier_demo(
+    events: str, mapping: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo/shop").mkdir(parents=True)
+    for name in (".augury-demo", "shop/a.jsonl"):
+        (tmp_path / "demo" / name).write_text("{}\n")
+    with pytest.raises(AuguryError, match=message):
+        run_demo(DemoOptions("demo", events=events, mapping=mapping))
+    assert (tmp_path / "demo/shop/a.jsonl").exists()
+
+
+def test_an_earlier_demo_makes_room_whatever_became_of_it(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/mine").write_text("x")
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo/.augury-demo").write_text("")
+    (tmp_path / "demo/shop").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "demo/examples").write_text("a file")
+    events = tmp_path / "events.jsonl"
+    events.write_text("no event\n")
+    with pytest.raises(AuguryError, match="1 of 1 rows"):
+        run_demo(DemoOptions(str(tmp_path / "demo"), events=str(events)))
+    assert not (tmp_path / "demo/shop").exists()
+    assert not (tmp_path / "demo/examples").exists()
+    assert (tmp_path / "elsewhere/mine").exists()
 
 
 @pytest.mark.parametrize(
