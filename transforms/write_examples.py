@@ -116,7 +116,11 @@ class _WriteShard(beam.DoFn):
         self._pool.shutdown()
 
     def _next(self) -> ShardReport:
-        report = self._running.popleft().result()
+        try:
+            report = self._running.popleft().result()
+        except BaseException:
+            self._pool.shutdown(cancel_futures=True)  # or they would write on while what was staged is removed
+            raise
         count("dropped", report.dropped)
         count("excluded", report.excluded)
         count("examples", {split: sum(labels.values()) for split, labels in report.labels.items()})
