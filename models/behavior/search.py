@@ -13,9 +13,10 @@ from typing import Any
 import optuna
 import tensorflow as tf
 from optuna.trial import TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from features.errors import AuguryError
-from features.storage import atomic_write
+from features.storage import atomic_write, explained
 from models.behavior.checkpoint import identity_of
 from models.behavior.dataset import ExamplesFolder
 from models.behavior.fitting import FitState, Fitter, Labelled, Progress, TrainingError
@@ -47,9 +48,21 @@ def tune(options: TuneOptions, progress: Progress = lambda *_: None) -> Best:
     A trial that was killed is run again with the same values.
 
     Raises:
-        TuningError: the study was made with other examples or options, or no trial came to an end.
+        TuningError: the study was made with other examples or options or is unreadable, or no trial came to an end.
         DatasetError: the examples cannot be used.
+        StorageError: the folder cannot be written.
     """
+    try:
+        return _search(options, progress)
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as e:
+        cause = e.__cause__ if isinstance(e, optuna.exceptions.StorageInternalError) and e.__cause__ else e
+        raise TuningError(
+            f"cannot use the study {options.output}/study.db ({getattr(cause, 'orig', cause)}); free some space, mend "
+            "the file or its permissions, or choose another --output"
+        ) from e
+
+
+def _search(options: TuneOptions, progress: Progress) -> Best:
     tf.config.experimental.enable_op_determinism()
     folder = ExamplesFolder.open(options.examples)
     study = _open_study(options, folder)
@@ -86,7 +99,8 @@ def tune(options: TuneOptions, progress: Progress = lambda *_: None) -> Best:
 
 def _open_study(options: TuneOptions, folder: ExamplesFolder) -> optuna.Study:
     path = Path(options.output) / "study.db"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with explained(options.output, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name="behavior",

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from features.splits import SPLITS
-from features.storage import list_files, write_folder_atomic
+from features.storage import StorageError, list_files, write_folder_atomic
 from models.behavior import golden
 from models.behavior.baselines import TreesOptions, base_rate, train_boosted_trees
 from models.behavior.calibration import MatrixScaling, fit_matrix_scaling
@@ -104,20 +105,34 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
 
 def fit(fitter: Fitter, checkpoint: Checkpoint, work_folder: str, progress: Progress) -> None:
     """Runs the fitter to its end, with a checkpoint and TensorBoard scalars after every epoch."""
-    writer = tf.summary.create_file_writer(f"{work_folder}/tensorboard")
+    with _logged(work_folder):
+        writer = tf.summary.create_file_writer(f"{work_folder}/tensorboard")
 
     def after_epoch(state: FitState) -> None:
         checkpoint.save(fitter)
-        with writer.as_default(step=len(state.history)):
+        with _logged(work_folder), writer.as_default(step=len(state.history)):
             for name, value in state.history[-1].items():
                 tf.summary.scalar(name, value)
-        writer.flush()
+            writer.flush()
         progress("epoch", len(state.history), fitter.options.max_epochs, _epoch_note(state))
 
     try:
         fitter.run(after_epoch, progress)
     finally:
         writer.close()
+
+
+@contextmanager
+def _logged(work_folder: str) -> Iterator[None]:
+    """Turns what TensorFlow says of a folder that it cannot write its logs to into one line."""
+    try:
+        yield
+    except tf.errors.OpError as e:
+        reason = e.message.partition("}} ")[2].partition(" [Op")[0] or e.message
+        raise StorageError(
+            f"cannot write TensorBoard logs ({reason}); free some space, mend the permissions, or choose another "
+            f"--work-dir than {work_folder}"
+        ) from e
 
 
 def baselines(examples: Mapping[str, Examples], classes: int, seed: int) -> dict[str, npt.NDArray[np.float64]]:

@@ -152,6 +152,15 @@ def test_a_full_disk_is_said_in_one_line(examples, make, tiny_disk, tmp_path) ->
     assert not list(tiny_disk.iterdir())
 
 
+def test_a_work_folder_that_cannot_be_written_is_said_in_one_line(examples, make, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    work = str(tmp_path / "file" / "work")
+    options = TrainOptions(examples=str(examples), output=str(tmp_path / "model"), work_dir=work, **make.small)
+    with pytest.raises(StorageError, match=r"cannot write TensorBoard logs \(.*\); free some space, .*--work-dir") as e:
+        train(options)
+    assert "\n" not in str(e.value)
+
+
 def test_the_command_trains(examples, tmp_path, capsys) -> None:
     output = tmp_path / "model"
     flags = ["--units", "4", "--embedding-units", "4", "--max_epochs=1", "--batch-size=128", "--encoder", "cnn"]

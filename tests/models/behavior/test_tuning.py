@@ -3,6 +3,7 @@ import json
 import optuna
 import pytest
 
+from features.storage import StorageError
 from models.behavior.dataset import DatasetError
 from models.behavior.options import TuneOptions
 from models.behavior.search import TuningError, tune
@@ -67,6 +68,18 @@ def test_examples_must_be_there(tmp_path) -> None:
     with pytest.raises(DatasetError, match="is not a complete examples folder"):
         tune(options(tmp_path, tmp_path / "study"))
     assert not (tmp_path / "study").exists()
+
+
+def test_a_study_that_cannot_be_used_is_said_in_one_line(examples, tmp_path, tiny_disk) -> None:
+    (tmp_path / "study.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(TuningError, match=r"cannot use the study .*/study.db \(file is not a database\); free") as e:
+        tune(options(examples, tmp_path, trials=1))
+    assert "\n" not in str(e.value)
+    (tiny_disk / "filler").write_bytes(bytes(48 << 10))
+    with pytest.raises(TuningError, match=r"cannot use the study .*/study.db \(database or disk is full\); free"):
+        tune(options(examples, tiny_disk, trials=1))
+    with pytest.raises(StorageError, match=r"cannot write .*: a parent of it is a file"):
+        tune(options(examples, tmp_path / "study.db" / "below", trials=1))
 
 
 def test_the_command_prints_what_to_train_with(searched, examples, capsys) -> None:
