@@ -61,7 +61,9 @@ class Checkpoint:
                 self._check(state.pop("identity"))
                 best = [arrays[f"best/{i}"] for i in range(state.pop("best"))]
                 values = [arrays[f"variable/{i}"] for i in range(len(fitter.variables))]
-        except (OSError, KeyError, zipfile.BadZipFile, EOFError) as e:
+        except TrainingError:
+            raise
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as e:
             raise TrainingError(f"cannot read the checkpoint {self.path} ({e}); train without --resume") from e
         for variable, value in zip(fitter.variables, values, strict=True):
             variable.assign(value)

@@ -89,6 +89,8 @@ class ExamplesFolder:
             ) from e
         except ValueError as e:
             raise DatasetError(f"{path}/dataset_card.json is not JSON ({e}); write the examples again") from e
+        if not _is_card(card):
+            raise DatasetError(f"{path}/dataset_card.json is not a dataset card; write the examples again")
         spec = FeatureSpec.from_json(read_text(f"{path}/feature_spec.json"))
         if card.get("fingerprint") != spec.fingerprint:
             raise DatasetError(
@@ -142,6 +144,14 @@ class ExamplesFolder:
                     f"cannot read {name}: {reason[:200]}; it is damaged or does not fit feature_spec.json: write the "
                     "examples again"
                 ) from e
+
+
+def _is_card(card: Any) -> bool:
+    """Whether a dataset card says what a training needs of it."""
+    try:
+        return "window" in card and all(isinstance(card["splits"][split]["examples"], int) for split in SPLITS)
+    except (KeyError, TypeError):
+        return False
 
 
 def parse_instances(columns: Mapping[str, Any], spec: FeatureSpec) -> CodedInstances:

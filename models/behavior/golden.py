@@ -51,7 +51,10 @@ def choose(examples: str, most: int = GOLDEN_INSTANCES) -> pa.Table:
     for name in files:
         fs, path = open_filesystem(name)
         with fs.open(path, "rb") as file:
-            tables.append(pq.read_table(file))
+            try:
+                tables.append(pq.read_table(file))
+            except (OSError, ValueError) as e:
+                raise GoldenError(f"cannot read {name} ({e}); write the examples again") from e
     candidates = pa.concat_tables(tables) if tables else None
     if candidates is None or not candidates.num_rows:
         raise GoldenError(f"{examples}/golden holds no golden-set candidates; write the examples again")

@@ -63,6 +63,13 @@ def test_a_folder_without_a_card_is_no_data_set(own_examples) -> None:
         ExamplesFolder.open(str(own_examples))
 
 
+@pytest.mark.parametrize("content", ["[1]", "3", "{}", '{"window": {}, "splits": {"train": 3}}'])
+def test_what_is_json_but_no_card_is_refused(own_examples, content) -> None:
+    (own_examples / "dataset_card.json").write_text(content)
+    with pytest.raises(DatasetError, match=r"dataset_card.json is not a dataset card; write the examples again"):
+        ExamplesFolder.open(str(own_examples))
+
+
 def test_a_card_of_another_run_is_refused(own_examples) -> None:
     edit_card(own_examples, fingerprint="0" * 64)
     with pytest.raises(DatasetError, match=r"feature_spec.json has fingerprint \w{12}, dataset_card.json says 0{12}"):

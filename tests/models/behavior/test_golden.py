@@ -73,3 +73,10 @@ def test_examples_without_candidates_are_refused(own_examples) -> None:
     shutil.rmtree(own_examples / "golden")
     with pytest.raises(GoldenError, match="holds no golden-set candidates; write the examples again"):
         choose(str(own_examples))
+
+
+def test_candidates_that_cannot_be_read_are_named(own_examples) -> None:
+    path = sorted((own_examples / "golden").iterdir())[0]
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(GoldenError, match=rf"cannot read .*{path.name} \(.*\); write the examples again"):
+        choose(str(own_examples))

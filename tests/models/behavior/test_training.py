@@ -127,6 +127,16 @@ def test_a_killed_training_resumes_to_the_same_artifact(artifact, examples, make
         assert (resumed / name).read_bytes() == (artifact / name).read_bytes(), name
 
 
+@pytest.mark.parametrize("content", [b"no archive", b"", None])
+def test_a_checkpoint_that_cannot_be_read_is_said_in_one_line(content, examples, make, tmp_path) -> None:
+    path = tmp_path / "model.work" / "checkpoint.npz"
+    path.parent.mkdir()
+    np.savez(path, state=np.array([{"a": 1}], object)) if content is None else path.write_bytes(content)
+    options = TrainOptions(examples=str(examples), output=str(tmp_path / "model"), resume=True, **make.small)
+    with pytest.raises(TrainingError, match=r"cannot read the checkpoint .*checkpoint.npz .*; train without --resume"):
+        train(options)
+
+
 def test_an_artifact_is_never_replaced(artifact, examples) -> None:
     with pytest.raises(TrainingError, match="artifact exists already; choose another --output, or remove it"):
         train(TrainOptions(examples=str(examples), output=str(artifact)))
