@@ -10,6 +10,7 @@ from models.versions import VERSION_FORM, RegistryError
 
 _CHAMPION = "champion.json"
 _HISTORY = "history.jsonl"
+_LINE = {"action", "version", "at_us", "by"}
 
 
 class ConflictError(RegistryError):
@@ -136,6 +137,10 @@ def _parse_champion(content: bytes | None, where: str) -> Champion | None:
 
 def _parse_history(content: bytes | None, where: str) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in (content or b"").splitlines()]
+        lines = [json.loads(line) for line in (content or b"").splitlines()]
+        for line in lines:
+            if not isinstance(line, dict) or not _LINE <= line.keys():
+                raise ValueError(f"{line!r} is no line of a history")
+        return lines
     except ValueError as e:
         raise IntegrityError(f"{where} is not what the registry wrote ({e}); restore it from a copy") from e

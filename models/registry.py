@@ -114,7 +114,8 @@ class Registry(VersionStore):
         candidate = self.open_version(family, name, version)
         if current is not None and current.version == version:
             return current
-        results = gates(candidate, None if current is None else self.open_version(family, name, current.version))
+        champion = None if current is None else self._present(family, name, current.version)
+        results = gates(candidate, None if champion is None else self.open_version(family, name, champion))
         change = Champion(
             version=version,
             digest=self.manifest(family, name, version).digest,
@@ -148,7 +149,8 @@ class Registry(VersionStore):
         if current is None or not current.predecessors:
             what = "no champion" if current is None else f"{current.version}, its first champion"
             raise RegistryError(f"{family}/{name} has {what}, so there is nothing to roll back to; promote a version")
-        version, *rest = current.predecessors
+        predecessor, *rest = current.predecessors
+        version = self._present(family, name, predecessor)
         self.open_version(family, name, version)
         change = Champion(
             version=version,
@@ -162,6 +164,13 @@ class Registry(VersionStore):
             predecessors=tuple(rest),
         )
         return ledger.change(reign, change)
+
+    def _present(self, family: str, name: str, version: str) -> str:
+        """Returns ``version``, or the one with its content where it was removed and published again."""
+        versions = self.versions(family, name)
+        content = version.rpartition("-")[2]
+        again = [other for other in versions if other.endswith(f"-{content}")]
+        return again[-1] if again and version not in versions else version
 
     def compare(self, family: str, name: str, first: str, second: str) -> list[Difference]:
         """Returns the metrics of two versions side by side, as their model cards give them, sorted by name.

@@ -1,5 +1,6 @@
 """Champions: who becomes one, who replaced whom, and that two never rule at once."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,6 +159,41 @@ def test_a_torn_pointer_is_never_followed(
     atomic_write(tmp_path / "registry" / "behavior" / "purchase" / "champion.json", content)
     with pytest.raises(IntegrityError, match=r"champion.json is not what the registry wrote .*; restore it from"):
         registry.champion(*MODEL)
+
+
+@pytest.mark.parametrize("line", ["3", "{}", "{"])
+def test_a_history_that_was_changed_is_said(tmp_path: Path, registry: Registry, versions: list[str], line: str) -> None:
+    path = tmp_path / "registry" / "behavior" / "purchase" / "history.jsonl"
+    atomic_write(path, path.read_text() + line + "\n")
+    with pytest.raises(
+        IntegrityError, match=r"history.jsonl is not what the registry wrote .*; restore it from a copy"
+    ):
+        registry.history(*MODEL)
+
+
+def test_a_champion_that_was_removed_and_published_again_can_be_replaced(
+    tmp_path: Path, registry: Registry, versions: list[str], passes: Check
+) -> None:
+    """What the error about a damaged version tells one to do, though the version has another name then."""
+    copy = shutil.copytree(registry.open_version(*MODEL, versions[0]), tmp_path / "copy")
+    for promoted in versions[:2]:
+        registry.promote(*MODEL, promoted, passes)
+    shutil.rmtree(registry.open_version(*MODEL, versions[0]))
+    again = registry.publish(copy, *MODEL)
+    assert again not in versions
+    assert registry.rollback(*MODEL).version == again
+    shutil.rmtree(registry.open_version(*MODEL, again))
+    with pytest.raises(RegistryError, match=f"has no version '{again}'"):
+        registry.promote(*MODEL, versions[1], passes)
+    last = registry.publish(copy, *MODEL)
+    seen: list[str] = []
+
+    def gates(candidate: Path, champion: Path | None) -> list[GateResult]:
+        seen.append(champion.name if champion else "none")
+        return passes(candidate, champion)
+
+    assert registry.promote(*MODEL, versions[1], gates).replaced == again
+    assert seen == [last]
 
 
 def test_racing_processes_never_make_two_champions(
