@@ -96,6 +96,8 @@ def read(folder: str | Path) -> tuple[pa.Table, npt.NDArray[np.float32]]:
     """
     try:
         instances = pq.read_table(Path(folder) / INSTANCES_FILE)
+        if not {"example_id", "events"}.issubset(instances.column_names):
+            raise ValueError(f"{INSTANCES_FILE} has no example_id or no events")
         promised = np.load(Path(folder) / PREDICTIONS_FILE, allow_pickle=False)
     except (OSError, ValueError) as e:
         raise GoldenError(f"{folder} holds no readable golden set ({e}); open the version again, or train again") from e

@@ -51,6 +51,13 @@ def test_a_missing_golden_set_is_said(own_artifact) -> None:
         replay(own_artifact)
 
 
+def test_instances_without_their_events_are_refused(own_artifact) -> None:
+    path = own_artifact / "golden/instances.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["events"]), path)
+    with pytest.raises(GoldenError, match=r"no readable golden set \(golden/instances.parquet has no example_id or no"):
+        replay(own_artifact)
+
+
 def test_pickles_are_never_loaded(own_artifact) -> None:
     np.save(own_artifact / "golden/predictions.npy", np.array([{"a": 1}], object))
     with pytest.raises(GoldenError, match="no readable golden set"):
