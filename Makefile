@@ -6,7 +6,6 @@ PROJECT := pyproject.toml requirements/pipelines.txt requirements/behavior.txt r
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
-export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
