@@ -13,7 +13,7 @@ from example_generators.base import ExampleGenerator
 from features.coding import CodedInstances, FeatureCoder
 from features.ragged import offsets_of, places_of
 from features.sessions import VISITOR, Sessions, Window, build_sessions
-from features.slices import CENSORED, Slices
+from features.slices import CENSORED, SliceError, Slices
 from features.spec import FeatureSpec
 from features.splits import OTHER_SPLIT, SPLITS, assign_splits
 
@@ -66,6 +66,7 @@ def shard_examples(
     known = slices.label != CENSORED
     excluded = Counter({"censored": int((~known).sum())})
     slices = slices.take(np.flatnonzero(known))
+    _check_labels(slices, spec)
     coded = coder.encode(sessions, slices)
     excluded["no_visible_event"] = len(slices) - len(coded.rows)
     slices = slices.take(coded.rows)
@@ -96,6 +97,15 @@ def shard_examples(
         dropped=dropped,
         excluded={reason: n for reason, n in excluded.items() if n},
     )
+
+
+def _check_labels(slices: Slices, spec: FeatureSpec) -> None:
+    wrong = slices.label[(slices.label < 0) | (slices.label >= spec.classes)]
+    if len(wrong):
+        raise SliceError(
+            f"generator {spec.generator!r} gives the label {wrong[0]}; expected 0 to {spec.classes - 1}, or CENSORED: "
+            "correct its labels or its `classes`"
+        )
 
 
 def _visitors(sessions: Sessions, slices: Slices) -> tuple[npt.NDArray[np.int32], pa.Array]:
