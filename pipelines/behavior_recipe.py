@@ -4,7 +4,7 @@ import time
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -250,4 +250,4 @@ def _time_us(name: str, text: str) -> int:
             f"{name} is {text!r}; expected ISO 8601 such as 2026-01-31 or 2026-01-31T12:00Z"
         ) from e
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return round(time.timestamp()) * 1_000_000 + time.microsecond
+    return (time - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)

@@ -152,6 +152,12 @@ def test_an_empty_source_is_named(tmp_path: Path) -> None:
         make_examples(options(tmp_path, []))
 
 
+def test_a_window_is_read_to_the_microsecond(tmp_path: Path) -> None:
+    ends = {"window_start": "2026-08-01T00:00:00.6", "window_end": "2026-08-01T15:00:00.999999+02:00"}
+    card = make_examples(options(tmp_path, LOOKER, **ends))
+    assert card["window"] == {"start_us": 1_785_542_400_600_000, "end_us": 1_785_589_200_999_999}
+
+
 def test_options_that_cannot_be_are_refused() -> None:
     with pytest.raises(ExamplesOptionError, match="max_bad_share is 2; expected 0 to 1"):
         ExamplesOptions(events=("a",), output="o", max_bad_share=2)
