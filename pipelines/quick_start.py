@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pyarrow as pa
 
-from features.storage import is_local
+from features.storage import StorageError, is_local
 
 _OPTIONAL = (
     *("pandas", "google.cloud.", "apitools", "bson", "pymongo"),
@@ -29,7 +29,7 @@ def import_beam(paths: Sequence[str], beam_flags: Sequence[str] = ()) -> None:
         paths: every path that the job reads or writes.
         beam_flags: the flags for Beam; any flag at all may ask for a runner or a connector, so then all is imported.
     """
-    if beam_flags or not all(is_local(path) for path in paths):
+    if beam_flags or not all(_stays_here(path) for path in paths):
         return
     absent = _Absent()
     sys.meta_path.insert(0, absent)
@@ -44,6 +44,13 @@ def import_beam(paths: Sequence[str], beam_flags: Sequence[str] = ()) -> None:
         sys.meta_path.remove(absent)
     # What was imported stays: half a million objects that each full collection, and the exit, would look through.
     gc.freeze()
+
+
+def _stays_here(path: str) -> bool:
+    try:
+        return is_local(path)
+    except StorageError:  # the job itself says what is wrong with the path, and knows more about it
+        return False
 
 
 class _Absent(MetaPathFinder):
