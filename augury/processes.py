@@ -19,7 +19,7 @@ def run_module(module: str, argv: Sequence[str]) -> int:
     """Runs ``python -m module`` to its end, on this terminal, and returns its exit code.
 
     Ctrl-C and SIGTERM are passed on, once each, and the child decides how to stop; a child that a signal killed has
-    exit code 128 plus the signal, as a shell would say.
+    exit code 128 plus the signal, as a shell would say, and a line on stderr, since it could not say anything itself.
 
     Raises:
         JobInterrupted: the child ended with exit code 130.
@@ -45,6 +45,10 @@ def run_module(module: str, argv: Sequence[str]) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if code < 0 and code != -signal.SIGINT:
+        killer = signal.Signals(-code).name
+        hint = ", which often means that memory ran out: free some or ask for less" if killer == "SIGKILL" else ""
+        print(f"error: {module} was ended by {killer}{hint}", file=sys.stderr)
     code = code if code >= 0 else 128 - code
     if code == INTERRUPTED:
         raise JobInterrupted

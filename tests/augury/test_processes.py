@@ -27,9 +27,17 @@ def test_the_exit_code_is_the_jobs(job):
     assert run_module("the_job", ["7"]) == 7
 
 
-def test_a_killed_job_has_the_code_a_shell_would_give(job):
-    job("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
-    assert run_module("the_job", []) == 137
+def test_a_killed_job_has_the_code_a_shell_would_give_and_a_line(job, capsys):
+    job("import os, signal, sys; signal.signal(2, signal.SIG_DFL); os.kill(os.getpid(), int(sys.argv[1]))")
+    assert run_module("the_job", ["9"]) == 137
+    assert capsys.readouterr().err == (
+        "error: the_job was ended by SIGKILL, which often means that memory ran out: free some or ask for less\n"
+    )
+    assert run_module("the_job", ["11"]) == 139
+    assert capsys.readouterr().err == "error: the_job was ended by SIGSEGV\n"
+    with pytest.raises(JobInterrupted):
+        run_module("the_job", ["2"])
+    assert capsys.readouterr().err == ""
 
 
 def test_a_job_that_was_interrupted_has_said_so(job):
