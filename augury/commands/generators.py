@@ -4,6 +4,7 @@ import dataclasses
 
 from augury.commands import screen
 from example_generators.catalogue import generator_names, load_generator
+from example_generators.errors import GeneratorError
 
 
 def generators() -> None:
@@ -20,7 +21,11 @@ def generators() -> None:
     """
     rows = []
     for name in generator_names():
-        generator = load_generator(name)
+        try:
+            generator = load_generator(name)
+        except GeneratorError as e:  # one package that does not load hides no other
+            rows.append((name, str(e), ""))
+            continue
         question = (type(generator).__doc__ or "").strip().splitlines()[0]
         params = [f"{field.name}={getattr(generator, field.name)!r}" for field in dataclasses.fields(generator)]  # type: ignore[arg-type]
         rows.append((name, question, "\n".join(params)))

@@ -36,6 +36,17 @@ def test_generators_lists_name_question_and_parameters(run):
     assert "visit_gap_seconds=1800.0" in said
 
 
+def test_generators_lists_what_loads_beside_what_does_not(run, tmp_path, monkeypatch):
+    info = tmp_path / "broken_site-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-site\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[augury.example_generators]\nbroken = broken_site:Absent\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    said = " ".join(run("generators").replace("│", "").split())
+    assert "broken" in said and "does not load" in said
+    assert "return_visit" in said
+
+
 def test_inspect_buckets_recommends_a_size(run, shop):
     said = run("inspect-buckets", f"{shop}/events", "--adapter", "canonical", "--fields", "event", "--target", "0.2")
     assert "distinct tokens" in said
