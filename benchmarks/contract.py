@@ -54,7 +54,9 @@ def _run(service: Service, scratch: Path, examples: int, seed: int) -> dict[str,
     command += [f"http://127.0.0.1:{service.port}/openapi.json", f"--checks={','.join(_CHECKS)}", f"--seed={seed}"]
     command += [f"--max-examples={examples}", "--continue-on-failure", "--no-shrink", "--warnings=off"]
     command += ["--report=json", f"--report-json-path={found}", "--phases=examples,coverage,fuzzing"]
-    subprocess.run(command, check=False)  # it exits with 1 when it found something, which is what is counted
+    subprocess.run(
+        command, cwd=scratch, check=False
+    )  # it exits with 1 when it found something, which is what is counted
     report: dict[str, Any] = json.loads(found.read_text(encoding="utf-8"))
     return report
 
