@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from features.cleaning import CleaningRules, judge
-from features.received import Drop, Refusal, RequestFacts, receive
+from features.received import CollectionRules, Drop, Refusal, RequestFacts, receive
 from features.recent_events import RecentEventsError, encode_events
 from features.segment import adapt_messages
 from serving.auth import admin_key, any_key
@@ -125,8 +125,9 @@ async def predict_events(request: Request, model: _Model, version: _Version = No
     asked = services(request)
     loaded = await _loaded(request, asked, model, version)
     body = await read_body(request.receive, dict(request.scope["headers"]), asked.settings.max_batch_bytes)
-    messages, texts = _messages(body, request.app.state.collector)
-    events = _events(messages, texts, asked)
+    collector: Collector = request.app.state.collector
+    messages, texts = read_messages(body, collector.rules, collector.max_event_bytes, collector.max_batch_events)
+    events = kept_events(messages, texts, asked.cleaning)
     ids = events.column("anonymous_id")
     visitor = ids[len(ids) - 1].as_py() if len(ids) else None
     return await _answer(asked, _Question(loaded, visitor, History(encode_events(events)), "events"))
@@ -152,8 +153,16 @@ async def _loaded(request: Request, asked: Services, name: str, version: str | N
         ) from None
 
 
-def _messages(body: bytes, collector: Collector) -> tuple[list[dict[str, Any]], list[bytes]]:
+def read_messages(
+    body: bytes, rules: CollectionRules, max_event_bytes: int, max_events: int
+) -> tuple[list[dict[str, Any]], list[bytes]]:
     """Returns the events of a body as collection would have received them, and as compact JSON.
+
+    Args:
+        body: JSON with a list of Segment messages under ``events``.
+        rules: what collection keeps of a message.
+        max_event_bytes: limit on one event.
+        max_events: limit on their number.
 
     Raises:
         ProblemError: it holds none, or one that is no event: an answer that leaves some out would be another's.
@@ -165,10 +174,8 @@ def _messages(body: bytes, collector: Collector) -> tuple[list[dict[str, Any]], 
     events = found.get("events") if isinstance(found, dict) else None
     if not isinstance(events, list):
         raise ProblemError(400, "no_events", "the body has no list of events; expected one under 'events'")
-    if len(events) > collector.max_batch_events:
-        raise ProblemError(
-            413, "too_many_events", f"the body has {len(events)} events; send at most {collector.max_batch_events}"
-        )
+    if len(events) > max_events:
+        raise ProblemError(413, "too_many_events", f"the body has {len(events)} events; send at most {max_events}")
     received_at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     facts = RequestFacts(None, None, False)
     messages: list[dict[str, Any]] = []
@@ -180,7 +187,7 @@ def _messages(body: bytes, collector: Collector) -> tuple[list[dict[str, Any]], 
             received_at=received_at,
             sent_at=found.get("sentAt"),
             facts=facts,
-            rules=collector.rules,
+            rules=rules,
         )
         if isinstance(made, Drop):
             continue  # collection would not have kept it either
@@ -190,23 +197,31 @@ def _messages(body: bytes, collector: Collector) -> tuple[list[dict[str, Any]], 
             text = orjson.dumps(made)
         except TypeError:
             raise _bad_event(index, "too_deep", detail_of("too_deep")) from None
-        if len(text) > collector.max_event_bytes:
-            detail = f"the event has {len(text)} bytes; expected at most {collector.max_event_bytes}"
+        if len(text) > max_event_bytes:
+            detail = f"the event has {len(text)} bytes; expected at most {max_event_bytes}"
             raise _bad_event(index, "too_large", detail)
         messages.append(made)
         texts.append(text)
     return messages, texts
 
 
-def _events(messages: list[dict[str, Any]], texts: list[bytes], asked: Services) -> pa.RecordBatch:
-    """Returns the events that collection would have kept, in ``EVENT_SCHEMA``."""
+def kept_events(messages: list[dict[str, Any]], texts: list[bytes], cleaning: CleaningRules) -> pa.RecordBatch:
+    """Returns the events that collection would have kept, in ``EVENT_SCHEMA``.
+
+    Args:
+        messages: received messages (N,).
+        texts: the same as compact JSON.
+        cleaning: which events no visitor made.
+
+    Raises:
+        ProblemError: a message is no event.
+    """
     adapted = adapt_messages(messages, texts, SOURCE, clock_us())
     if adapted.reasons:
         reason = adapted.reasons[0]
         raise _bad_event(int(adapted.refused[0]), reason, detail_of(reason))
     events = adapted.events
-    rules: CleaningRules = asked.cleaning
-    kept = judge(events, rules) == 0
+    kept = judge(events, cleaning) == 0
     return events if kept.all() else events.filter(pa.array(kept))
 
 

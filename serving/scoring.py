@@ -15,11 +15,13 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from features.coding import CodedInstances, FeatureCoder
 from features.current import current_slices
 from features.errors import AuguryError
 from features.ragged import offsets_of
 from features.recent_events import decode_events
-from features.sessions import SessionRules, Window, build_sessions
+from features.sessions import SessionRules, Sessions, Window, build_sessions
+from features.slices import Slices
 from serving.loaded import Floats, LoadedModel
 
 _MOST_TOGETHER = 16
@@ -62,6 +64,40 @@ class Scored:
     truncated: bool = False
 
 
+class Instances(NamedTuple):
+    """The instances of several visitors.
+
+    Attributes:
+        sessions: of those who have events.
+        slices: one a visitor who has events.
+        coded: one a visitor who has a visible event; ``coded.rows`` are rows of ``slices``.
+    """
+
+    sessions: Sessions
+    slices: Slices
+    coded: CodedInstances
+
+
+def code_histories(coder: FeatureCoder, columns: Sequence[str], histories: Sequence[History]) -> Instances:
+    """Returns the instances of several visitors, those without events left out, in their order.
+
+    Args:
+        coder: of the model's spec.
+        columns: ``required_columns`` of that spec.
+        histories: at least one of them has events.
+
+    Raises:
+        RecentEventsError: a stored row that this version cannot read.
+    """
+    rows = [row for history in histories for row in history.rows]
+    # Names that sort as their numbers do: the sessions come in the order of the histories.
+    names = [f"{index:06d}" for index, history in enumerate(histories) for _ in history.rows]
+    rules = SessionRules(coder.spec.session_rules.gap_seconds, None)
+    sessions, _ = build_sessions(decode_events(rows, names, columns), rules, _ANY_TIME)
+    slices = current_slices(sessions, coder.spec)
+    return Instances(sessions, slices, coder.encode(sessions, slices))
+
+
 def score(model: LoadedModel, histories: Sequence[History]) -> list[Scored]:
     """Returns what a model says of several visitors (N,), the same bits for each as if asked alone.
 
@@ -69,17 +105,12 @@ def score(model: LoadedModel, histories: Sequence[History]) -> list[Scored]:
         RecentEventsError: a stored row that this version cannot read.
     """
     answers = [Scored(model.base_rates)] * len(histories)
-    rows = [row for history in histories for row in history.rows]
-    if not rows:
+    asked = [index for index, history in enumerate(histories) if history.rows]
+    if not asked:
         return answers
-    names = [f"{index:06d}" for index, history in enumerate(histories) for _ in history.rows]
-    rules = SessionRules(model.spec.session_rules.gap_seconds, None)
-    sessions, _ = build_sessions(decode_events(rows, names, model.columns), rules, _ANY_TIME)
-    slices = current_slices(sessions, model.spec)
-    coded = model.coder.encode(sessions, slices)
+    sessions, slices, coded = code_histories(model.coder, model.columns, histories)
     predictions = model.predictor.predict(coded)
 
-    asked = [index for index, history in enumerate(histories) if history.rows]  # names sort as their numbers do
     first_session = np.concatenate([[0], slices.session[:-1] + 1])
     at_the_beginning = (slices.session == first_session) & (slices.start == 0)
     lengths = np.zeros(len(slices), np.int64)
