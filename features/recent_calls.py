@@ -11,7 +11,7 @@ import pyarrow as pa
 from features.events import EVENT_SCHEMA
 from features.recent_rows import encode_columns, event_columns
 from features.recent_rules import MAX_ID_BYTES, RESERVED_PREFIX, Forgotten, PushCounts, Recent, RecentRules
-from features.recent_scripts import FORGET, PUSH, RECENT, Script
+from features.recent_scripts import FORGET, PUSH, RECENT, SEEN, Script
 
 PREVIOUS_ID = "previousId"
 """The property of an ``alias`` event that names who the user was before."""
@@ -40,10 +40,17 @@ def mark_of(anonymous_id: str, message_id: str) -> bytes:
     return hashlib.blake2b(text, digest_size=16).digest()
 
 
-def seen_keys(messages: Sequence[tuple[str, str]], rules: RecentRules) -> list[bytes]:
-    """Returns the key of the mark of each (anonymous_id, message_id): there is one where it was pushed lately."""
-    start = f"{rules.namespace}:s:".encode()
-    return [start + mark_of(*message) for message in messages]
+def seen_calls(messages: Sequence[tuple[str, str]], rules: RecentRules) -> list[Call]:
+    """Returns the calls that ask of each (anonymous_id, message_id) whether it was pushed; see ``read_seen``."""
+    head = [rules.namespace, int(rules.link_visitors)]
+    flat = [part for message in messages for part in (*message, mark_of(*message))]
+    size = 3 * _EVENTS_A_CALL
+    return [Call(SEEN, [*head, *flat[start : start + size]]) for start in range(0, len(flat), size)]
+
+
+def read_seen(answers: Sequence[Sequence[int]]) -> list[bool]:
+    """Returns what the calls of ``seen_calls`` answered, in the order asked for."""
+    return [found == 1 for answer in answers for found in answer]
 
 
 def push_calls(events: pa.RecordBatch, rules: RecentRules, now_us: int) -> tuple[list[Call], PushCounts]:

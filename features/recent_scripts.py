@@ -202,6 +202,24 @@ return answers
 )
 """Returns for each name its visitor and the visitor's rows, newest first."""
 
+# ARGV: namespace, linking ('1' or '0'), then of each message: anonymous id, message id, mark.
+SEEN = Script(
+    _KEYS
+    + """
+local answers, owners = {}, {}
+for at = 3, #ARGV, 3 do
+  local anonymous = ARGV[at]
+  if call('EXISTS', S .. ARGV[at + 2]) == 1 then answers[#answers + 1] = 1
+  else
+    owners[anonymous] = owners[anonymous] or (ARGV[2] == '1' and owner(anonymous) or anonymous)
+    answers[#answers + 1] = call('HEXISTS', H .. owners[anonymous], ARGV[at + 1])
+  end
+end
+return answers
+"""
+)
+"""Returns for each message 1 where it was pushed a short time ago or is still among its visitor's recent ones."""
+
 # ARGV: namespace, now_us, markers_ttl_ms, name.
 FORGET = Script(
     _KEYS

@@ -30,8 +30,9 @@ from features.recent_calls import (
     read_forgotten,
     read_push,
     read_recent,
+    read_seen,
     recent_calls,
-    seen_keys,
+    seen_calls,
 )
 from features.recent_rules import Forgotten, PushCounts, Recent, RecentRules
 
@@ -141,21 +142,22 @@ class RecentEventsStore:
         return True
 
     async def seen(self, keys: Sequence[tuple[str, str]]) -> list[bool]:
-        """Says of each (anonymous_id, message_id) whether it was pushed within ``dedup_seconds``.
+        """Says of each (anonymous_id, message_id) whether it was pushed before.
 
-        The second of two equal ones in ``keys`` counts as seen.
+        That is known for ``dedup_seconds``, and as long as the event is among its visitor's recent ones: a browser may
+        send the last events of a visit again when the visitor comes back, weeks later. The second of two equal ones in ``keys`` counts as seen.
 
         Raises:
             StoreUnavailableError: the store cannot be used now.
         """
         if not keys:
             return []
-        marks = seen_keys(keys, self.rules)
-        found = await self._call(lambda: self._redis.mget(marks))
+        calls = seen_calls(keys, self.rules)
+        found = read_seen(await self._call(lambda: self._run(calls)))
         earlier: set[tuple[str, str]] = set()
         answers = []
-        for key, mark in zip(keys, found, strict=True):
-            answers.append(mark is not None or key in earlier)
+        for key, before in zip(keys, found, strict=True):
+            answers.append(before or key in earlier)
             earlier.add(key)
         return answers
 

@@ -80,14 +80,25 @@ def test_seen_are_those_pushed_and_the_second_of_two(redis_url: str) -> None:
 
 def test_a_mark_goes_with_time(redis_url: str, redis_server: RedisServer) -> None:
     async def steps(store: RecentEventsStore) -> None:
-        await store.push(batch(event("m1")))
+        await store.push(batch(event("m1", type="page")))
         with redis_server.client() as client:
             (mark,) = client.scan_iter("augury:s:*")
             assert 0 < client.pttl(mark) <= 2000
             client.pexpire(mark, 0)
         assert await store.seen([("a1", "m1")]) == [False]
 
-    _run(redis_url, steps, dedup_seconds=2)
+    _run(redis_url, steps, dedup_seconds=2, types=("track",))
+
+
+def test_what_is_among_the_recent_events_was_seen_whatever_became_of_its_mark(redis_url: str) -> None:
+    """Also after a login has moved it to the user, and not where another visitor has the same message id."""
+
+    async def steps(store: RecentEventsStore) -> None:
+        await store.push(batch(event("m1"), event("m2", user_id="u"), *(event(f"n{i}", "a2") for i in range(200))))
+        assert await store.seen([("a1", "m1"), ("a1", "m2"), ("a1", "m3"), ("a3", "m1")]) == [True, True, False, False]
+        assert await store.seen([("a2", f"n{i}") for i in range(200)]) == [True] * 200
+
+    _run(redis_url, steps, dedup_seconds=0)
 
 
 def test_to_forget(redis_url: str) -> None:
