@@ -26,6 +26,8 @@ from serving.metrics import Metrics
 from serving.spool import ArchiveError
 from serving.store import RecentEventsStore, StoreUnavailableError, clock_us
 
+_SAMPLE = {"type": "page", "messageId": "m", "anonymousId": "a", "context": {"userAgent": "-", "page": {"url": "/"}}}
+
 SOURCE = "http"
 """The source that dead letters of the service name."""
 
@@ -96,7 +98,8 @@ class Ingest:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begins to write what ``accept`` is given."""
+        """Begins to write what ``accept`` is given, having done once what the first event would wait for."""
+        judge(adapt_messages([_SAMPLE], [orjson.dumps(_SAMPLE)], SOURCE).events, self._cleaning)
         self._task = asyncio.get_running_loop().create_task(self._run(), name="ingest")
 
     @property

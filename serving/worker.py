@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -15,6 +16,8 @@ from serving.logs import set_up_logs
 from serving.protocol import LimitedProtocol
 from serving.settings import load_settings
 
+_ALLOCATIONS = 20_000  # between looks for garbage: a batch of events is some thousands of objects
+
 _KEEP_ALIVE_SECONDS = 75  # longer than the usual load balancer's 60, so that it is the one to close
 
 
@@ -27,6 +30,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What is there now stays: without it, collections have only requests to look through, and seldom any to keep.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_ALLOCATIONS)
         asyncio.get_running_loop().add_reader(self._lifeline, self._orphaned)
         os.write(self._ready, b"+")
         os.close(self._ready)
