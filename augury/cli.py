@@ -39,6 +39,7 @@ _COMMANDS = {
         "serve": ("serve:serve", "Run the service: collect events, answer with predictions."),
         "archive": ("archive:archive", "Compact the spool into the archive now."),
         "forget": ("forget:forget", "Forget a visitor: in the fast store, and in every partition of the archive."),
+        "warm-store": ("warm_store:warm_store", "Fill the fast store from archived events."),
     },
 }
 

@@ -1,14 +1,12 @@
 """Received messages off Pub/Sub into the archive and the fast store: ``python -m pipelines.ingest_events``."""
 
-import os
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.gcp.pubsub import ReadFromPubSub
+from apache_beam.io.gcp.pubsub import ReadFromPubSub, parse_subscription, parse_topic
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner
@@ -16,18 +14,19 @@ from apache_beam.runners.runner import PipelineResult, PipelineRunner
 from features.checks import EVENT_TYPES
 from features.cleaning import CleaningRules
 from features.errors import AuguryError
-from features.recent_events import RecentEventsError, RecentRules
 from features.storage import open_filesystem
 from pipelines.cleaning_file import read_cleaning_rules
 from pipelines.launch import beam_options, choose_runner
 from pipelines.options import parse_options
+from pipelines.store_options import make_store
 from transforms.bigquery_rows import WriteRows, dead_letter_of, table_reference
 from transforms.drop_repeats import DropRepeats
 from transforms.pack_events import ARCHIVE_SCHEMA, MarkLate, PackEvents
 from transforms.read_received import EVENTS, REJECTED, ReadReceived
+from transforms.recent_store import StoreOptions
 from transforms.write_dead_letters import WriteDeadLetters, is_topic
 from transforms.write_partitions import WritePartitions
-from transforms.write_recent_events import StoreOptions, WriteRecentEvents, check_url
+from transforms.write_recent_events import WriteRecentEvents
 
 _SECOND_US = 1_000_000
 _MONTH_SECONDS = 30 * 86_400
@@ -68,10 +67,10 @@ class IngestOptions:
     def __post_init__(self) -> None:
         if (self.subscription is None) == (self.topic is None):
             raise IngestOptionError("give either subscription or topic: what is to be read")
-        for name, kind in (("subscription", "subscriptions"), ("topic", "topics")):
-            value = getattr(self, name)
-            if value is not None and not re.fullmatch(rf"projects/[^/]+/{kind}/[^/]+", value):
-                raise IngestOptionError(f"{name} is {value!r}; expected projects/PROJECT/{kind}/NAME")
+        if self.subscription is not None:
+            _check_name("subscription", self.subscription, parse_subscription)
+        if self.topic is not None:
+            _check_name("topic", self.topic, parse_topic)
         limits = (
             ("dedup_seconds", 1, _MONTH_SECONDS),
             ("lateness_seconds", 0, _MONTH_SECONDS),
@@ -97,26 +96,15 @@ class IngestOptions:
         """Returns where recent events go.
 
         Raises:
-            IngestOptionError: no URL, or one that is none, or rules that cannot be.
+            AuguryError: no URL, or one that is none, or rules that cannot be.
         """
-        url = self.redis_url or os.environ.get("REDIS_URL")
-        if not url:
-            raise IngestOptionError(
-                "no Redis to write recent events to; give redis_url, set REDIS_URL, or say --no-recent_events"
-            )
-        check_url(url)
-        try:
-            # no marks: what came before is known from the pipeline's own state
-            rules = RecentRules(
-                count=self.store_events,
-                max_age_days=self.store_days,
-                types=self.store_types,
-                dedup_seconds=0,
-                namespace=self.store_namespace,
-            )
-        except RecentEventsError as e:
-            raise IngestOptionError(f"store: {e}") from e
-        return StoreOptions(url, rules)
+        return make_store(
+            self.redis_url,
+            count=self.store_events,
+            max_age_days=self.store_days,
+            types=self.store_types,
+            namespace=self.store_namespace,
+        )
 
 
 def build(pipeline: beam.Pipeline, options: IngestOptions, messages: beam.PCollection | None = None) -> Any:
@@ -190,11 +178,19 @@ def _streaming_runner(flags: PipelineOptions) -> PipelineRunner | str:
     return BundleBasedDirectRunner() if local else choose_runner(flags)
 
 
+def _check_name(name: str, value: str, parse: Callable[[str], Any]) -> None:
+    try:
+        parse(value)
+    except ValueError as e:
+        raise IngestOptionError(f"{name} is {value!r}; expected projects/PROJECT/{name}s/NAME ({e})") from e
+
+
 def _check_target(name: str, target: str, expected: str, topics: bool) -> None:
     if target.startswith("bq://"):
         table_reference(target)
         return
     if is_topic(target) and topics:
+        _check_name("topic", target, parse_topic)
         return
     if not target or target.startswith("projects/"):
         raise IngestOptionError(f"{name} is {target!r}; expected {expected}")

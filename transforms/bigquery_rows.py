@@ -17,7 +17,7 @@ NOT_WRITTEN = "bigquery_refused"
 """Why a row that BigQuery will not have becomes a dead letter."""
 
 _TYPES = {pa.string(): "STRING", pa.int64(): "INTEGER", pa.bool_(): "BOOLEAN", pa.float32(): "FLOAT"}
-_TABLE = re.compile(r"bq://([a-z0-9.:-]+)\.(\w+)\.([\w-]+)")
+_TABLE = re.compile(r"bq://((?:[a-z0-9.-]+:)?[a-z0-9-]+)\.(\w+)\.([\w-]+)")
 
 
 class TableError(AuguryError, ValueError):

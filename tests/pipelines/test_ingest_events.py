@@ -11,13 +11,14 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from features.cleaning import CleaningError
 from features.errors import AuguryError
 from features.recent_events import RecentRules
-from pipelines.ingest_events import IngestOptionError, IngestOptions, build, cleaning_rules, start
+from pipelines.ingest_events import IngestOptions, build, cleaning_rules, start
 from pipelines.launch import PipelineOptionError
+from pipelines.store_options import StoreOptionError
 from tests.real_redis import RedisServer, running_server
 from tests.transforms.streams import add, at, clock, message, rows_below, run_stream, stream, track
 
-SUBSCRIPTION = "projects/p/subscriptions/s"
-TOPIC = "projects/p/topics/t"
+SUBSCRIPTION = "projects/my-shop/subscriptions/received"
+TOPIC = "projects/my-shop/topics/received"
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +133,11 @@ def test_the_archive_is_what_the_examples_pipeline_reads(tmp_path: Path) -> None
         ({"topic": TOPIC}, "give either subscription or topic"),
         ({"subscription": "s"}, "subscription is 's'; expected projects/PROJECT/subscriptions/NAME"),
         ({"subscription": None, "topic": SUBSCRIPTION}, "expected projects/PROJECT/topics/NAME"),
+        ({"subscription": "projects/p/subscriptions/received"}, "Invalid PubSub project name: 'p'"),
+        (
+            {"dead_letter": "projects/p/topics/bad"},
+            "topic is 'projects/p/topics/bad'; expected projects/PROJECT/topics",
+        ),
         ({"dedup_seconds": 0}, "dedup_seconds is 0; expected 1 to 2592000"),
         ({"lateness_seconds": -1}, "lateness_seconds is -1; expected 0 to 2592000"),
         ({"archive_seconds": 4000}, "archive_seconds is 4000; expected 0.1 to 3600"),
@@ -142,7 +148,7 @@ def test_the_archive_is_what_the_examples_pipeline_reads(tmp_path: Path) -> None
         ({"archive": "what://x"}, "unknown protocol"),
         ({"dead_letter": SUBSCRIPTION}, "expected a folder, projects/P/topics/T or bq://"),
         ({"subscription": None, "topic": TOPIC, "dead_letter": TOPIC}, "it would come back for ever"),
-        ({"recent_events": True}, "no Redis to write recent events to; give redis_url, set REDIS_URL, or say --no-"),
+        ({"recent_events": True}, "no Redis to write recent events to; give redis_url or set REDIS_URL"),
         ({"recent_events": True, "redis_url": "http://:pw@h"}, "begins with 'http'; expected redis://HOST:PORT/0"),
         ({"recent_events": True, "redis_url": "redis://h", "store_events": 0}, "store: count 0 is not possible"),
         ({"recent_events": True, "redis_url": "redis://h", "store_types": ("tracks",)}, r"types \['tracks'\]"),
@@ -180,5 +186,17 @@ def test_an_unknown_flag_is_refused_before_anything_is_read() -> None:
 
 
 def test_rules_of_the_store_that_cannot_be_are_the_options_error() -> None:
-    with pytest.raises(IngestOptionError, match="max_age_days 0"):
+    with pytest.raises(StoreOptionError, match="max_age_days 0"):
         options(recent_events=True, redis_url="redis://h", store_days=0)
+
+
+@pytest.mark.parametrize("target", ["bq://shop.web.{}", "gs://bucket/{}"])
+def test_dataflow_gets_a_streaming_job_of_it(target: str) -> None:
+    """Only the job's graph is made: nothing is asked of any network."""
+    more = {"recent_events": True, "redis_url": "redis://:secret@10.0.0.3:6379/0"}
+    asked = IngestOptions(target.format("events"), target.format("bad"), subscription=SUBSCRIPTION, **more)
+    flags = ["--runner=DataflowRunner", "--dry_run=True", "--project=shop", "--region=europe-west1"]
+    result = start(asked, [*flags, "--temp_location=gs://bucket/t", "--staging_location=gs://bucket/s"])
+    job = str(result.job.json())
+    assert "JOB_TYPE_STREAMING" in job
+    assert "secret" not in job

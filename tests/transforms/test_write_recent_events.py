@@ -12,14 +12,8 @@ from features.recent_events import PushCounts, RecentRules, encode_events, push_
 from features.segment import adapt_messages
 from tests.real_redis import RedisServer, running_server
 from tests.transforms.streams import NOON_US, track
-from transforms.write_recent_events import (
-    RecentEventsWriteError,
-    StoreOptions,
-    StoreUrlError,
-    WriteRecentEvents,
-    _Push,
-    check_url,
-)
+from transforms.recent_store import RecentEventsWriteError, StoreOptions, StoreUrlError, check_url
+from transforms.write_recent_events import WriteRecentEvents, _Push
 
 RULES = RecentRules(count=3, dedup_seconds=0)
 

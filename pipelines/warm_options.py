@@ -1,0 +1,63 @@
+"""What a refill of the fast store is asked to do, checked before any work begins."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from features.checks import EVENT_TYPES
+from features.errors import AuguryError
+from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS
+from pipelines.store_options import make_store
+from transforms.recent_store import StoreOptions
+
+
+class WarmStoreError(AuguryError, ValueError):
+    """A refill that cannot be, or that found nothing."""
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class WarmStoreOptions:
+    """Options of ``pipelines.warm_store``; each is a command-line flag of that name."""
+
+    events: tuple[str, ...] = field(
+        metadata={"help": "files, folders or globs to read, such as archive/events; local or gs://"}
+    )
+    redis_url: str | None = field(
+        default=None, repr=False, metadata={"help": "redis:// or rediss:// URL; by default that of REDIS_URL"}
+    )
+    adapter: str = _option("canonical", "canonical, segment, ga4, or the path of a mapping file (.toml)")
+    format: str | None = _option(None, "jsonl, csv or parquet, where the file names do not tell")
+    tombstones: str | None = _option(None, "folder of tombstones; by default those of the archives that are read")
+    cleaning: str | None = _option(None, "path of a TOML file with cleaning rules")
+    dead_letter: str = _option("warm-store-dead-letter", "folder for rows that cannot be events")
+    shards: int | None = _option(None, f"number of shards; by default one for every {EVENTS_PER_SHARD:,} events")
+    store_events: int = _option(200, "recent events kept of each visitor")
+    store_days: float = _option(30, "days after which a recent event is dropped")
+    store_types: tuple[str, ...] = _option(EVENT_TYPES, "types of message that are kept as recent events")
+    store_namespace: str = _option("augury", "what the keys in Redis begin with")
+    link_visitors: bool = _option(True, "let a login give the anonymous history to the user")
+
+    def __post_init__(self) -> None:
+        if not self.events:
+            raise WarmStoreError("no events to read; name at least one file, folder or glob")
+        if self.shards is not None and not 1 <= self.shards <= MAX_SHARDS:
+            raise WarmStoreError(f"shards is {self.shards}; expected 1 to {MAX_SHARDS}")
+        self.store()
+
+    def store(self) -> StoreOptions:
+        """Returns where recent events go.
+
+        Raises:
+            AuguryError: no URL, or one that is none, or rules that cannot be.
+        """
+        return make_store(
+            self.redis_url,
+            count=self.store_events,
+            max_age_days=self.store_days,
+            types=self.store_types,
+            namespace=self.store_namespace,
+            link_visitors=self.link_visitors,
+        )
