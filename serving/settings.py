@@ -79,7 +79,9 @@ class Settings(BaseSettings):
     store_events: int = Field(200, ge=1, le=10_000, description="most recent events kept of a visitor")
     store_days: float = Field(30.0, gt=0, description="days after which an event leaves the fast store")
     store_types: Annotated[Texts, AfterValidator(_types)] = Field(EVENT_TYPES, description="event types kept there")
-    dedup_seconds: int = Field(3600, ge=0, description="how long a message id is remembered at collection, that of a recent event aside")
+    dedup_seconds: int = Field(
+        3600, ge=0, description="how long a message id is remembered at collection, that of a recent event aside"
+    )
     archive_dedup_hours: int = Field(24, ge=0, description="window in which the archive drops copies")
     spool_rotate_seconds: float = Field(3600.0, gt=0, description="how long a spool file is written to")
     spool_fsync: bool = Field(True, description="flush to the disk before an event is acknowledged")

@@ -145,7 +145,8 @@ class RecentEventsStore:
         """Says of each (anonymous_id, message_id) whether it was pushed before.
 
         That is known for ``dedup_seconds``, and as long as the event is among its visitor's recent ones: a browser may
-        send the last events of a visit again when the visitor comes back, weeks later. The second of two equal ones in ``keys`` counts as seen.
+        send the last events of a visit again when the visitor comes back, weeks later. The second of two equal ones in
+        ``keys`` counts as seen.
 
         Raises:
             StoreUnavailableError: the store cannot be used now.
