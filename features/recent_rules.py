@@ -17,6 +17,9 @@ MAX_ID_BYTES = 256
 MAX_COUNT = 5_000
 """Most events of one visitor that can be asked for: Redis hands a script's rows over in one piece."""
 
+MAX_AGE_DAYS = 36_500
+"""A hundred years, so that events of any time that is believed (``features.checks``) can be kept."""
+
 _DAY_MS = 86_400_000
 # As long as a browser keeps a cookie: https://www.rfc-editor.org/rfc/rfc6265bis "Max-Age", 400 days.
 _LINKS_MS = 400 * _DAY_MS
@@ -52,8 +55,10 @@ class RecentRules:
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MAX_COUNT:
             raise RecentEventsError(f"count {self.count!r} is not possible; expected 1 to {MAX_COUNT}")
-        if not (math.isfinite(self.max_age_days) and 0 < self.max_age_days <= 3650):
-            raise RecentEventsError(f"max_age_days {self.max_age_days!r} is not possible; expected above 0, up to 3650")
+        if not (math.isfinite(self.max_age_days) and 0 < self.max_age_days <= MAX_AGE_DAYS):
+            raise RecentEventsError(
+                f"max_age_days {self.max_age_days!r} is not possible; expected above 0, up to {MAX_AGE_DAYS}"
+            )
         if not 0 <= self.dedup_seconds <= 30 * 86_400:
             raise RecentEventsError(f"dedup_seconds {self.dedup_seconds!r} is not possible; expected 0 to 2592000")
         unknown = sorted(set(self.types) - set(EVENT_TYPES))

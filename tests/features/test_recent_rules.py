@@ -28,7 +28,7 @@ def test_counts_add_up() -> None:
     [
         ({"count": 0}, "count 0 is not possible; expected 1 to 5000"),
         ({"count": 5001}, "count 5001 is not possible; expected 1 to 5000"),
-        ({"max_age_days": 0}, "max_age_days 0 is not possible; expected above 0, up to 3650"),
+        ({"max_age_days": 0}, "max_age_days 0 is not possible; expected above 0, up to 36500"),
         ({"max_age_days": float("nan")}, "max_age_days nan is not possible"),
         ({"dedup_seconds": -1}, "dedup_seconds -1 is not possible; expected 0 to 2592000"),
         ({"types": ()}, "an empty list of types cannot be kept; expected some of track, page"),

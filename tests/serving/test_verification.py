@@ -50,7 +50,7 @@ def test_a_store_that_does_not_keep_the_events_is_found(
     registry: Path,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(verification, "_TEN_YEARS", 0.001)
+    monkeypatch.setattr(verification, "MAX_AGE_DAYS", 0.001)
     version = Registry(registry).champion("behavior", NAME).version
-    with pytest.raises(AuguryError, match=r"only 0 of \d+ golden events are kept .*; events must be of the last ten"):
+    with pytest.raises(AuguryError, match=r"only 0 of \d+ golden events are kept .*; write the examples again"):
         verify(str(registry), NAME, version)
