@@ -1,7 +1,6 @@
 """What an examples job is asked to do, checked and made concrete before any work begins."""
 
 import time
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from example_generators.base import ExampleGenerator
 from example_generators.catalogue import generator_params, load_generator
 from features.adapters import Adapter, get_adapter
 from features.cleaning import CleaningRules
+from features.cleaning_file import read_cleaning_rules
 from features.errors import AuguryError
 from features.events import EVENT_SCHEMA
 from features.sessions import SessionRules, Window
@@ -124,7 +124,7 @@ def make_recipe(options: ExamplesOptions) -> Recipe:
     """
     tasks = tuple(plan_reads(options.events, options.format))
     adapter = get_adapter(options.adapter, now_us=time.time_ns() // 1000)
-    rules = _cleaning_rules(options.cleaning)
+    rules = read_cleaning_rules(options.cleaning)
     spec = FeatureSpec.from_json(read_text(options.spec)) if options.spec else _spec_of(options)
     generator = load_generator(spec.generator, spec.generator_params)
     window = _window_of(options)
@@ -179,15 +179,6 @@ def _columns(
     if len(tombstones):
         wanted.update(REQUIRED_COLUMNS)
     return tuple(name for name in EVENT_SCHEMA.names if name in wanted)
-
-
-def _cleaning_rules(path: str | None) -> CleaningRules:
-    if path is None:
-        return CleaningRules()
-    try:
-        return CleaningRules.from_dict(tomllib.loads(read_text(path)))
-    except tomllib.TOMLDecodeError as e:
-        raise ExamplesOptionError(f"cleaning {path} is not TOML ({e}); see docs/events.md for the rules") from e
 
 
 def _tombstones_of(options: ExamplesOptions, tasks: Sequence[ReadTask]) -> Tombstones:

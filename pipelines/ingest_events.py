@@ -12,10 +12,9 @@ from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
 from features.checks import EVENT_TYPES
-from features.cleaning import CleaningRules
+from features.cleaning_file import read_cleaning_rules
 from features.errors import AuguryError
 from features.storage import open_filesystem
-from pipelines.cleaning_file import read_cleaning_rules
 from pipelines.launch import beam_options, choose_runner
 from pipelines.options import parse_options
 from pipelines.store_options import make_store
@@ -122,7 +121,7 @@ def build(pipeline: beam.Pipeline, options: IngestOptions, messages: beam.PColle
         messages = pipeline | "ReadMessages" >> ReadFromPubSub(
             options.topic, options.subscription, with_attributes=True
         )
-    received = messages | "ReadReceived" >> ReadReceived(options.source, cleaning_rules(options))
+    received = messages | "ReadReceived" >> ReadReceived(options.source, read_cleaning_rules(options.cleaning))
     events = (
         received[EVENTS]
         | "DropRepeats" >> DropRepeats(round(options.dedup_seconds * _SECOND_US))
@@ -149,11 +148,6 @@ def build(pipeline: beam.Pipeline, options: IngestOptions, messages: beam.PColle
         _ = events | "SettleRecent" >> beam.Reshuffle() | "WriteRecent" >> WriteRecentEvents(options.store())
     _ = letters | "WriteDeadLetters" >> WriteDeadLetters(options.dead_letter, options.archive_seconds)
     return events
-
-
-def cleaning_rules(options: IngestOptions) -> CleaningRules:
-    """Returns the rules of the file that the options name, or the usual ones."""
-    return CleaningRules() if options.cleaning is None else read_cleaning_rules(options.cleaning)
 
 
 def start(options: IngestOptions, beam_flags: Sequence[str] = ()) -> PipelineResult:

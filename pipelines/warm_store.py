@@ -10,11 +10,10 @@ from apache_beam.options.pipeline_options import SetupOptions
 from apache_beam.runners.runner import PipelineResult
 
 from features.adapters import get_adapter
-from features.cleaning import CleaningRules
+from features.cleaning_file import read_cleaning_rules
 from features.events import EVENT_SCHEMA
 from features.tombstones import Tombstones, tombstone_files, tombstones_beside
 from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS
-from pipelines.cleaning_file import read_cleaning_rules
 from pipelines.estimate import estimate_rows
 from pipelines.launch import beam_options, choose_runner, run_to_end
 from pipelines.options import parse_options
@@ -34,7 +33,7 @@ def build(pipeline: beam.Pipeline, options: WarmStoreOptions, tasks: Sequence[Re
         tasks: what to read.
     """
     adapter = get_adapter(options.adapter, now_us=time.time_ns() // 1000)
-    rules = CleaningRules() if options.cleaning is None else read_cleaning_rules(options.cleaning)
+    rules = read_cleaning_rules(options.cleaning)
     shards = options.shards or min(MAX_SHARDS, 1 + estimate_rows(tasks) // EVENTS_PER_SHARD)
     read = pipeline | "ReadEvents" >> ReadEvents(tasks, adapter, EVENT_SCHEMA.names, options.dead_letter)
     cleaned = read.events | "CleanEvents" >> CleanEvents(rules, forgotten(options, tasks))

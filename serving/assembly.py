@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import logging
-import tomllib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
-from features.cleaning import CleaningError, CleaningRules
+from features.cleaning_file import read_cleaning_rules
 from features.errors import AuguryError
 from features.recent_events import RecentRules
 from serving.answering import open_answering
@@ -32,7 +30,7 @@ async def open_services(settings: Settings, metrics: Metrics) -> AsyncIterator[S
     Raises:
         AuguryError: something that the settings name cannot be opened.
     """
-    cleaning = cleaning_rules(settings.cleaning)
+    cleaning = read_cleaning_rules(settings.cleaning)
     async with AsyncExitStack() as stack:
         store = RecentEventsStore(store_url(settings), recent_rules(settings))
         stack.push_async_callback(store.close)
@@ -67,23 +65,6 @@ def recent_rules(settings: Settings) -> RecentRules:
         types=settings.store_types,
         dedup_seconds=settings.dedup_seconds,
     )
-
-
-def cleaning_rules(path: Path | None) -> CleaningRules:
-    """Returns the cleaning rules of a TOML file, or the usual ones.
-
-    Raises:
-        SettingsError: the file cannot be read.
-        CleaningError: it holds something else.
-    """
-    if path is None:
-        return CleaningRules()
-    try:
-        return CleaningRules.from_dict(tomllib.loads(path.read_text()))
-    except (OSError, UnicodeDecodeError) as e:
-        raise SettingsError(f"AUGURY_CLEANING is {str(path)!r}, which cannot be read ({e}); name a TOML file") from e
-    except tomllib.TOMLDecodeError as e:
-        raise CleaningError(f"{path} is not TOML ({e})") from e
 
 
 def store_url(settings: Settings) -> str:

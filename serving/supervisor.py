@@ -19,9 +19,10 @@ from contextlib import ExitStack, contextmanager
 
 from prometheus_client import multiprocess
 
+from features.cleaning_file import read_cleaning_rules
 from features.errors import AuguryError
 from serving.archive import SpoolArchive
-from serving.assembly import cleaning_rules, recent_rules
+from serving.assembly import recent_rules
 from serving.children import Child, wait_for
 from serving.collection import collection_rules
 from serving.embedded import EmbeddedStore
@@ -160,7 +161,7 @@ def _check(settings: Settings) -> None:
             "AUGURY_WRITE_KEYS is not set, so nobody could send events; give one or more keys, separated by commas"
         )
     recent_rules(settings)
-    collection_rules(settings, cleaning_rules(settings.cleaning))
+    collection_rules(settings, read_cleaning_rules(settings.cleaning))
     if not settings.pubsub_topic:
         asyncio.run(_try_archive(settings))
 

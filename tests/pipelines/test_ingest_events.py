@@ -8,10 +8,9 @@ import apache_beam as beam
 import pytest
 from apache_beam.io.gcp.pubsub import PubsubMessage
 
-from features.cleaning import CleaningError
 from features.errors import AuguryError
 from features.recent_events import RecentRules
-from pipelines.ingest_events import IngestOptions, build, cleaning_rules, start
+from pipelines.ingest_events import IngestOptions, build, start
 from pipelines.launch import PipelineOptionError
 from pipelines.store_options import StoreOptionError
 from tests.real_redis import RedisServer, running_server
@@ -171,13 +170,6 @@ def test_the_store_is_that_of_the_environment_and_its_url_is_not_shown(monkeypat
     assert asked.store().rules == RecentRules(count=7, dedup_seconds=0, namespace="site")
     assert options(recent_events=True).store().url == "redis://:secret@h:1/0"
     assert "hidden" not in repr(asked)
-
-
-def test_a_cleaning_file_that_is_none_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "rules.toml"
-    path.write_text("drop_bots = maybe")
-    with pytest.raises(CleaningError, match=r"rules\.toml is not TOML .* see docs/events\.md"):
-        cleaning_rules(options(cleaning=str(path)))
 
 
 def test_an_unknown_flag_is_refused_before_anything_is_read() -> None:
