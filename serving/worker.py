@@ -55,6 +55,10 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     settings = load_settings()
     set_up_logs(settings.log_level)
+    if settings.registry is not None:
+        from models.behavior.silence import import_tensorflow
+
+        import_tensorflow()
     config = uvicorn.Config(
         create_app(settings),
         loop="uvloop",

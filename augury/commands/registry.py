@@ -10,7 +10,7 @@ import typer
 from augury.commands import screen
 from augury.commands.parameters import ModelName, Reason, RegistryRoot, model_name
 from features.storage import read_text
-from models.behavior.command import native_silence
+from models.behavior.silence import native_silence
 from models.gates import GateResult, Gates, Thresholds
 from models.registry import RefusedError, Registry, RegistryError
 

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import os
 import sys
 import types
 import typing
@@ -82,21 +81,6 @@ def progress_bar(console: Console | None = None) -> Iterator[Callable[[str, int,
             bars.update(tasks[stage], completed=done, total=total, note=note)
 
         yield show
-
-
-@contextmanager
-def native_silence() -> Iterator[None]:
-    """Sends what native libraries print on stderr while they load to nowhere; Python's own errors still get through."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    sys.stderr.flush()
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
 
 
 class _Parser(argparse.ArgumentParser):
