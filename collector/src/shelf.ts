@@ -41,7 +41,7 @@ export function makeShelf(): Shelf {
         .sort(),
     keep() {
       keeping = true;
-      memory.forEach((value, name) => set(name, value));
+      [...memory].forEach(([name, value]) => set(name, value)); // a copy: what the disk refuses goes back to the end
     },
     kept: () => keeping,
   };

@@ -221,6 +221,21 @@ describe("consent", () => {
     expect(service.events).toEqual(["Asked for elsewhere", "Wanted"]);
   });
 
+  it.each([true, false])("answered with %s is kept in memory where the browser refuses to store", async (choice) => {
+    const service = new Service();
+    let tries = 0;
+    // Gives in at last: without a limit, this test would never end where the library does not.
+    vi.spyOn(Storage.prototype, "setItem").mockImplementation(() => {
+      if (tries++ < 1000) throw new DOMException("full", "QuotaExceededError");
+    });
+    const augury = collect({ requireConsent: true });
+    augury.track("Early");
+    augury.consent(choice);
+    expect(tries).toBeLessThan(20);
+    await pass(3000);
+    expect(service.events).toEqual(choice ? ["Early"] : []);
+  });
+
   it("is not needed to store nothing: the modes without cookie and without storage", async () => {
     const service = new Service();
     collect({ storage: "local" }).track("Local");
