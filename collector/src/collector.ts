@@ -45,7 +45,8 @@ export function createCollector(options: Options, waiting: Call[] = []): Collect
     return granted !== false;
   };
 
-  const record = (type: Message["type"], given: Partial<Message>, page = facts()): string | undefined => {
+  // Safe by itself: what is wrong with one event must not cost what comes after it.
+  const record = safe((type: Message["type"], given: Partial<Message>, page = facts()): string | undefined => {
     if (!collects()) return;
     const now = Date.now();
     const choice = consent.choice();
@@ -71,7 +72,7 @@ export function createCollector(options: Options, waiting: Call[] = []): Collect
     if (options.beforeSend) message = options.beforeSend(message);
     if (message) sender.add(message.messageId, json(message));
     return message?.messageId;
-  };
+  });
 
   const track = (event: string, properties?: Properties, page?: Properties) =>
     record("track", { event: String(event), properties }, page);

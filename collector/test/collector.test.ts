@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import type { Message } from "../src/types";
 import { collect, hide, pass, Service, stored } from "./service";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -70,7 +71,7 @@ describe("nothing is thrown into the page", () => {
     });
     augury.track(7 as any);
     expect(await augury.predictionPoint("circle", circle)).toBeNull();
-    expect(warn).toHaveBeenCalledTimes(6);
+    expect(warn).toHaveBeenCalledTimes(7);
     await pass(3000);
     expect(service.events).toEqual(["7"]);
   });
@@ -88,6 +89,30 @@ describe("nothing is thrown into the page", () => {
     await pass(10_000);
     expect(await augury.predictionPoint("void")).toBeNull();
     expect(() => window.dispatchEvent(new Event("pagehide"))).not.toThrow();
+  });
+});
+
+describe("what fails", () => {
+  const trap = (event: string) => (message: Message) => {
+    if ((message.event ?? message.type) === event) throw Error("the page's own");
+    return message;
+  };
+
+  it("for one event keeps nothing else from being recorded", async () => {
+    const service = new Service();
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    collect({ pages: true, clicks: true, engagement: true, beforeSend: trap("page") });
+    await pass(1000);
+    document.body.click();
+    hide(true);
+    await pass();
+    expect(service.events).toEqual(["Element Clicked", "Page Left"]);
+    hide(false);
+    collect({ pages: true, engagement: true, beforeSend: trap("Page Left"), writeKey: "other" });
+    await pass(3000);
+    history.pushState({}, "", "/cart");
+    window.dispatchEvent(new Event("pagehide"));
+    expect(service.beacons.join()).toContain("/cart");
   });
 });
 
