@@ -1,4 +1,4 @@
-import { on, safe } from "./tools";
+import { on, quiet, safe } from "./tools";
 
 /** The part of the address that makes a page: a fragment only where it is a route, as in `#/cart`. */
 const route = (): string => location.pathname + location.search + (/^#!?\//.test(location.hash) ? location.hash : "");
@@ -14,10 +14,14 @@ export function watchNavigation(moved: () => void): void {
   };
   for (const name of ["pushState", "replaceState"] as const) {
     const original = history[name];
-    history[name] = function (...args) {
-      original.apply(this, args);
-      safe(look)(name == "replaceState");
-    };
+    // A page may have sealed its history; it is then followed by its events only.
+    quiet(
+      () =>
+        (history[name] = function (...args) {
+          original.apply(this, args);
+          safe(look)(name == "replaceState");
+        }),
+    );
   }
   on(window, "popstate hashchange", look);
   on(window, "pageshow", (event: PageTransitionEvent) => event.persisted && moved());

@@ -114,6 +114,18 @@ describe("what fails", () => {
     window.dispatchEvent(new Event("pagehide"));
     expect(service.beacons.join()).toContain("/cart");
   });
+
+  it("to follow navigation, as on a page that has sealed its history, leaves the rest at work", async () => {
+    const service = new Service();
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    const { pushState } = history;
+    Object.defineProperty(history, "pushState", { configurable: true, value: pushState, writable: false });
+    collect({ pages: true, clicks: true });
+    Object.defineProperty(history, "pushState", { configurable: true, value: pushState, writable: true });
+    document.body.click();
+    await pass(3000);
+    expect(service.events).toEqual(["page", "Element Clicked"]);
+  });
 });
 
 describe("visitor and session", () => {
