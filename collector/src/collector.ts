@@ -91,6 +91,7 @@ export function createCollector(options: Options, waiting: Call[] = []): Collect
       shelf.keep(); // so that what earlier visits left goes too
       sender.clear();
       identity.forget();
+      shelf.keep(options.storage != "none");
     }
   };
 

@@ -10,8 +10,8 @@ export interface Shelf {
   remove(name: string): void;
   /** The names that begin so, sorted. */
   names(start: string): string[];
-  /** From now on texts are kept on the device, those in memory too. */
-  keep(): void;
+  /** From now on texts are kept on the device, those in memory too; or, told not to, new ones in memory. */
+  keep(keeping?: boolean): void;
   /** Whether texts are kept on the device. */
   kept(): boolean;
 }
@@ -39,8 +39,8 @@ export function makeShelf(): Shelf {
         .concat((disk(Object.keys) ?? []).filter((key) => key.startsWith(PREFIX)).map((key) => key.slice(PREFIX.length)))
         .filter((name) => name.startsWith(start))
         .sort(),
-    keep() {
-      keeping = true;
+    keep(keep = true) {
+      keeping = keep;
       [...memory].forEach(([name, value]) => set(name, value)); // a copy: what the disk refuses goes back to the end
     },
     kept: () => keeping,

@@ -288,6 +288,20 @@ describe("consent", () => {
   });
 });
 
+describe("without storage", () => {
+  it("nothing is stored after a no and a yes either", async () => {
+    const service = new Service();
+    const augury = collect({ storage: "none" });
+    augury.optOut();
+    augury.consent(true);
+    augury.track("Kept in memory");
+    augury.identify("u1");
+    expect(Object.keys(localStorage)).toEqual(["augury.consent"]);
+    await pass(3000);
+    expect(service.events).toEqual(["Kept in memory", "identify"]);
+  });
+});
+
 describe("a prediction point", () => {
   it("is recorded, sent at once and answered", async () => {
     const service = new Service();
