@@ -153,7 +153,9 @@ export function createCollector(options: Options, waiting: Call[] = []): Collect
     page: safe(page),
     track: safe((event, properties) => void track(event, properties)),
     identify: safe((userId, traits) => {
-      if (collects()) identity.setUser(String(userId)); // shops like to number their users
+      // Shops like to number their users. Anything else would make one visitor of all who have no id.
+      if (!(typeof userId == "string" ? userId : Number.isFinite(userId))) throw Error("identify without a user id");
+      if (collects()) identity.setUser(String(userId));
       record("identify", { traits });
     }),
     reset: safe(identity.forget),

@@ -182,6 +182,19 @@ describe("visitor and session", () => {
   });
 });
 
+describe("a user", () => {
+  it.each([[undefined], [null], [""], [{ email: "ann@shop.example" }], [NaN]])("is not %j", async (id) => {
+    const service = new Service();
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const augury = collect();
+    augury.identify(id as any, { plan: "pro" });
+    augury.track("Later");
+    await pass(3000);
+    expect(service.taken.map((message) => [message.event, message.userId])).toEqual([["Later", undefined]]);
+    expect(String(warn.mock.calls[0]![1])).toContain("user id");
+  });
+});
+
 describe("consent", () => {
   const traces = () => [...Object.keys(localStorage), ...document.cookie.split("; ").filter(Boolean)];
 
