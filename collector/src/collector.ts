@@ -5,7 +5,7 @@ import { makeIdentity } from "./identity";
 import { watchNavigation } from "./navigation";
 import { makeSender } from "./sender";
 import { makeShelf } from "./shelf";
-import { clip, json, on, safe, uuid } from "./tools";
+import { clip, json, on, quiet, safe, uuid } from "./tools";
 import type { Call, Choice, Collector, Message, Options, Prediction, Properties } from "./types";
 
 declare const VERSION: string;
@@ -172,6 +172,8 @@ export function createCollector(options: Options, waiting: Call[] = []): Collect
         }),
       ),
   };
+  // For whoever holds the array, or calls from a call that waited; a sealed one stays as it is.
+  quiet(() => (waiting.push = collector.push as any));
   const asks = (call: Call) => /^(consent|optOut)$/.test((call as any)[0]);
   collector.push(...waiting.filter(asks));
   const begin = safe(start);

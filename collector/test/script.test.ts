@@ -40,6 +40,17 @@ describe("the script tag", () => {
     expect(answers).toEqual([{ probability: 0.25 }]);
   });
 
+  it("makes calls that are pushed while it makes those that waited, and later onto the array it found", async () => {
+    const service = new Service();
+    const found: any[] = ((window as any).augury = []);
+    found.push(() => (window as any).augury.push(["track", "Within"]));
+    found.push(["track", "Next"]);
+    await tag({ "data-write-key": "key", "data-pages": "false" });
+    found.push(["track", "Kept by the page"]);
+    await pass(3000);
+    expect(service.events).toEqual(["Within", "Next", "Kept by the page"]);
+  });
+
   it("takes every option as an attribute", async () => {
     const service = new Service();
     const attributes = {
