@@ -51,6 +51,22 @@ describe("the script tag", () => {
     expect(service.events).toEqual(["Within", "Next", "Kept by the page"]);
   });
 
+  it("does nothing while a page is rendered ahead of time: nobody may ever see it", async () => {
+    const service = new Service();
+    Object.defineProperty(document, "prerendering", { configurable: true, value: true });
+    (window as any).augury = [["track", "Product Viewed"]];
+    await tag({ "data-write-key": "key" });
+    await tag({ "data-write-key": "key" });
+    (window as any).augury.push(["track", "Still hidden"]);
+    await pass(3000);
+    window.dispatchEvent(new Event("pagehide"));
+    expect([service.sent, service.beacons, Object.keys(localStorage)]).toEqual([[], [], []]);
+    Reflect.deleteProperty(document, "prerendering");
+    document.dispatchEvent(new Event("prerenderingchange"));
+    await pass(3000);
+    expect(service.events).toEqual(["page", "Product Viewed", "Still hidden"]);
+  });
+
   it("takes every option as an attribute", async () => {
     const service = new Service();
     const attributes = {
