@@ -76,7 +76,7 @@ export function makeSender(options: Options, shelf: Shelf, mayItSend: () => unkn
       signal: AbortSignal.timeout?.(TIMEOUT_MS),
     });
 
-  const state = () => (shelf.get(pause) || "0 0").split(" ").map(Number) as [number, number];
+  const state = () => (shelf.get(pause) || "0 0").split(" ").map((part) => +part || 0) as [number, number];
 
   /** How long an earlier failure asks to wait, in ms; a clock that was set back must not make it days. */
   const wait = () => {

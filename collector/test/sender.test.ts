@@ -132,6 +132,15 @@ describe("a service that cannot be reached", () => {
     expect(service.events).toEqual(["Now"]);
   });
 
+  it("is not asked without a pause where something else was found in storage", async () => {
+    const service = new Service();
+    localStorage.setItem("augury.w.key", "garbage");
+    service.answers = Array(50).fill(500);
+    collect().track("Once");
+    await pass(10_000);
+    expect(service.sent.length).toBeLessThan(6);
+  });
+
   it("gets a second try without keepalive, which has a limit of its own", async () => {
     const service = new Service();
     service.answers = ["down"];
