@@ -18,8 +18,10 @@ function textOf(element: Element, limit: number): string | undefined {
 }
 
 /** An element as `tag#id` or `tag.class.class`. */
-const step = (element: Element): string =>
-  element.localName + (element.id ? "#" + element.id : [...element.classList].slice(0, 2).map((name) => "." + name).join(""));
+const step = (element: Element): string => {
+  const id = element.getAttribute("id"); // form.id may be a field of that name
+  return element.localName + (id ? "#" + id : [...element.classList].slice(0, 2).map((name) => "." + name).join(""));
+};
 
 /** What is recorded of a click; nothing within `data-augury-ignore`. */
 export function clickFacts(event: MouseEvent): Properties | undefined {

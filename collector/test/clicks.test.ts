@@ -99,6 +99,17 @@ describe("a click", () => {
     expect(await click("<my-shop></my-shop>", "my-shop", hidden)).toBeUndefined();
   });
 
+  it("within a form tells its id, not its field of that name", async () => {
+    const html = '<form id="buy"><input name="id" type="hidden" value="secret"><b>now</b></form>';
+    const named = (found: Element) => {
+      // As browsers have it: a form's fields are its properties, before those of an element.
+      const form = found.closest("form")!;
+      Object.defineProperty(form, "id", { value: form.firstElementChild });
+      return found;
+    };
+    expect(await click(html, "b", named)).toMatchObject({ element: "html>body>form#buy>b" });
+  });
+
   it("on a drawing is told too", async () => {
     const svg = `<a href="/map"><svg class="icon big"><path d=""></path></svg></a>`;
     expect(await click(svg, "path")).toMatchObject({
