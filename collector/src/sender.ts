@@ -6,7 +6,7 @@ const BODY_BYTES = 6e4; // a page that is left has 64 KB for all its requests to
 const MESSAGE_BYTES = 32e3;
 const BATCH = 100;
 const SOON = 20; // so many messages do not wait for more
-const MOST = 1000; // so many are kept while the service cannot be reached
+const MOST = 1000; // so many are kept while the service cannot be reached, or consent is waited for
 const TIMEOUT_MS = 1e4;
 const FIRST_WAIT_MS = 1e3;
 const LONGEST_WAIT_MS = 3e5;
@@ -84,15 +84,19 @@ export function makeSender(options: Options, shelf: Shelf, mayItSend: () => unkn
     return left > 0 && left <= LONGEST_RETRY_AFTER_MS ? left : 0;
   };
 
+  const trim = () => {
+    const lost = shelf.names(queue).slice(0, -MOST);
+    if (lost[0]) console.warn("augury:", lost.length, "oldest events dropped");
+    lost.forEach(drop);
+  };
+
   const fail = (retryAfter: string | null | undefined) => {
     const failures = state()[0] + 1;
     const backoff = Math.min(FIRST_WAIT_MS * 2 ** (failures - 1), LONGEST_WAIT_MS) * (0.5 + Math.random() / 2);
     const asked = retryAfter ? +retryAfter * 1e3 || Date.parse(retryAfter) - Date.now() : 0;
     const until = Date.now() + Math.min(Math.max(backoff, asked || 0), LONGEST_RETRY_AFTER_MS);
     shelf.set(pause, failures + " " + until);
-    const lost = shelf.names(queue).slice(0, -MOST);
-    if (lost[0]) console.warn("augury:", lost.length, "oldest events dropped");
-    lost.forEach(drop);
+    trim();
     schedule(until - Date.now());
   };
 
@@ -101,7 +105,8 @@ export function makeSender(options: Options, shelf: Shelf, mayItSend: () => unkn
     for (;;) {
       const waiting = wait();
       const [names, body] = pack(shelf.names(queue));
-      if (!names[0] || !mayItSend()) return;
+      if (!mayItSend()) return trim();
+      if (!names[0]) return;
       if (waiting) return schedule(waiting);
       flying = names;
       let response: Response | undefined;

@@ -59,6 +59,21 @@ describe("batches", () => {
   });
 });
 
+describe("a question that is never answered", () => {
+  it("fills no memory without end: the oldest go, which is said", async () => {
+    const service = new Service();
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+    const augury = collect({ requireConsent: true });
+    for (let index = 0; index < 1200; index++) augury.track(`E${index}`);
+    await pass(3000);
+    expect(warn).toHaveBeenCalled();
+    augury.consent(true);
+    await pass(60_000);
+    expect(service.events).toHaveLength(1000);
+    expect(service.events.at(-1)).toBe("E1199");
+  });
+});
+
 describe("a service that cannot be reached", () => {
   it("is asked again later and later, with the same message ids, and gets everything once", async () => {
     const service = new Service();
