@@ -113,6 +113,7 @@ export function makeSender(options: Options, shelf: Shelf, mayItSend: () => unkn
       try {
         // Browsers refuse to keep more than 64 KB alive: a second try goes without.
         response = await post(body, !state()[0]);
+        await response.text(); // until its answer is read, a request counts against what may be kept alive
       } catch {}
       flying = [];
       const status = response?.status;

@@ -40,6 +40,25 @@ describe("batches", () => {
     for (const { init } of service.sent) expect(new Blob([init.body as string]).size).toBeLessThan(64_000);
   });
 
+  it("follow each other without a failure: an answer that is not read counts against what is kept alive", async () => {
+    const service = new Service();
+    const answer = fetch;
+    let alive = 0;
+    vi.stubGlobal("fetch", async (url: string, init: RequestInit) => {
+      const size = init.keepalive ? (init.body as string).length : 0;
+      if (alive + size > 65_536) throw new TypeError("Failed to fetch"); // as Chromium does
+      alive += size;
+      const response = await answer(url, init);
+      const text = await response.text();
+      return Object.assign(response, { text: async () => ((alive -= size), text) });
+    });
+    const augury = collect({ model: "purchase" });
+    for (let index = 0; index < 19; index++) augury.track("Long", { text: "x".repeat(12_000) });
+    service.prediction = { probability: 0.5 };
+    expect(await augury.predictionPoint("cart")).not.toBeNull();
+    expect(service.taken).toHaveLength(20);
+  });
+
   it("refuses an event that the service would refuse, and says so", async () => {
     const service = new Service();
     const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
