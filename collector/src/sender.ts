@@ -133,9 +133,10 @@ export function makeSender(options: Options, shelf: Shelf, mayItSend: () => unkn
 
   const locked = async () => {
     try {
-      await navigator.locks.request(queue, drain);
+      // A tab that hangs, or that a phone has put to sleep, keeps its lock.
+      await navigator.locks.request(queue, { signal: AbortSignal.timeout?.(TIMEOUT_MS) }, drain);
     } catch {
-      // No locks on this page: two tabs may send one message twice, which the service notices.
+      // No lock to be had: two tabs may send one message twice, which the service notices.
       await drain().catch(() => {});
     }
   };

@@ -284,7 +284,7 @@ describe("several tabs", () => {
   it("share the queue: one sends for all, and nothing is sent twice", async () => {
     const service = new Service();
     let last: Promise<unknown> = Promise.resolve();
-    const locks = { request: (_: string, work: () => unknown) => (last = last.then(work)) };
+    const locks = { request: (_: string, __: LockOptions, work: () => unknown) => (last = last.then(work)) };
     Object.defineProperty(navigator, "locks", { configurable: true, value: locks });
     const [one, two] = [collect(), collect()];
     for (const [tab, name] of [[one, "A"], [two, "B"], [one, "C"]] as const) {
@@ -299,6 +299,23 @@ describe("several tabs", () => {
     expect(service.events).toEqual(["A", "B", "C", "D"]);
     expect(service.repeated).toBe(0);
     delete (navigator as any).locks;
+  });
+
+  it("do not wait without end for one that hangs, or that the system has put to sleep", async () => {
+    const service = new Service();
+    vi.spyOn(AbortSignal, "timeout").mockImplementation((ms) => {
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(), ms);
+      return controller.signal;
+    });
+    const request = (_: string, { signal }: LockOptions) =>
+      new Promise((_, refuse) => signal?.addEventListener("abort", () => refuse(signal.reason)));
+    Object.defineProperty(navigator, "locks", { configurable: true, value: { request } });
+    const answer = collect({ model: "purchase" }).predictionPoint("cart");
+    await pass(15_000);
+    delete (navigator as any).locks;
+    expect(service.events).toEqual(["Prediction Point"]);
+    expect(await answer).toEqual({ probability: 0.25 });
   });
 
   it("without locks may both send, under the same ids", async () => {
