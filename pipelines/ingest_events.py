@@ -58,9 +58,9 @@ class IngestOptions:
     lateness_seconds: float = _option(3600, "an event received so much later than it happened is marked late")
     archive_seconds: float = _option(60, "how long the first rows of a Parquet file wait for more")
     archive_shards: int = _option(1, "Parquet files of one hour that are collected side by side")
-    store_events: int = _option(200, "recent events kept of each visitor")
-    store_days: float = _option(30, "days after which a recent event is dropped")
-    store_types: tuple[str, ...] = _option(EVENT_TYPES, "types of message that are kept as recent events")
+    store_events: int = _option(200, "recent events kept of each visitor; as AUGURY_STORE_EVENTS")
+    store_days: float = _option(30, "days after which a recent event is dropped; as AUGURY_STORE_DAYS")
+    store_types: tuple[str, ...] = _option(EVENT_TYPES, "types of message kept as recent events; as AUGURY_STORE_TYPES")
     store_namespace: str = _option("augury", "what the keys in Redis begin with")
 
     def __post_init__(self) -> None:

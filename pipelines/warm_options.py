@@ -34,9 +34,9 @@ class WarmStoreOptions:
     cleaning: str | None = _option(None, "path of a TOML file with cleaning rules")
     dead_letter: str = _option("warm-store-dead-letter", "folder for rows that cannot be events")
     shards: int | None = _option(None, f"number of shards; by default one for every {EVENTS_PER_SHARD:,} events")
-    store_events: int = _option(200, "recent events kept of each visitor")
-    store_days: float = _option(30, "days after which a recent event is dropped")
-    store_types: tuple[str, ...] = _option(EVENT_TYPES, "types of message that are kept as recent events")
+    store_events: int = _option(200, "recent events kept of each visitor; as AUGURY_STORE_EVENTS")
+    store_days: float = _option(30, "days after which a recent event is dropped; as AUGURY_STORE_DAYS")
+    store_types: tuple[str, ...] = _option(EVENT_TYPES, "types of message kept as recent events; as AUGURY_STORE_TYPES")
     store_namespace: str = _option("augury", "what the keys in Redis begin with")
     link_visitors: bool = _option(True, "let a login give the anonymous history to the user")
 

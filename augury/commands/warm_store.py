@@ -29,7 +29,8 @@ def warm_store(
 
     For a new Redis, or new rules of what is kept: reads the archive (or any files that an adapter knows), leaves out
     what cleaning drops and who was forgotten, and writes every visitor's newest events, logins included. What is there
-    already stays; running it again, or while the service is collecting, does no harm.
+    already stays as far as these rules keep it, so give those of the service (`--store-events`, `--store-days`,
+    `--store-types`) where it has others. Running it again, or while the service is collecting, does no harm.
 
     **Examples**
 
