@@ -21,7 +21,7 @@ export function createCollector(options: Options, waiting: Call[] = []): Collect
   const shelf = makeShelf();
   const consent = makeConsent(options);
   const identity = makeIdentity(options, shelf);
-  const sender = makeSender(options, shelf, () => consent.granted());
+  const sender = makeSender(options, shelf, () => collects() && consent.granted());
   let referrer = document.referrer;
   let shown: Properties; // the page last viewed
   let count = 46656; // four digits to base 36
@@ -38,9 +38,10 @@ export function createCollector(options: Options, waiting: Call[] = []): Collect
   const collects = (): boolean => {
     const granted = consent.granted();
     if (granted && options.storage != "none" && !shelf.kept()) {
-      const held = shelf.get("id"); // what the events in memory were made with
+      const held = shelf.get("id"); // what the events in memory were made with; the device may know another
       shelf.keep();
-      identity.refresh(held);
+      const id = identity.refresh();
+      if (held && held != id) sender.rename(held, id);
     }
     return granted !== false;
   };

@@ -12,8 +12,8 @@ export interface Identity {
   setUser(id: string): void;
   /** The running session's id; a new one after a gap. */
   session(now: number): string;
-  /** Keeps the anonymous id, or this one in its place, for another year on the shelf and in the cookie. */
-  refresh(id: string | undefined): void;
+  /** Keeps the anonymous id for another year on the shelf and in the cookie; returns it. */
+  refresh(): string;
   forget(): void;
 }
 
@@ -46,7 +46,7 @@ export function makeIdentity(options: Options, shelf: Shelf): Identity {
       shelf.set("session", id + " " + now);
       return id;
     },
-    refresh: (id) => void keep(id || anonymousId()),
+    refresh: () => keep(anonymousId()),
     forget() {
       ["id", "user", "session"].forEach(shelf.remove);
       write("", -1);

@@ -26,6 +26,8 @@ export interface Sender {
   leave(): void;
   /** Whether a message still waits. */
   waits(id: string): boolean;
+  /** Gives this page's messages that wait under one anonymous id another. */
+  rename(from: string, to: string): void;
   clear(): void;
 }
 
@@ -103,9 +105,9 @@ export function makeSender(options: Options, shelf: Shelf, mayItSend: () => unkn
   const drain = async () => {
     for (const name of made) shelf.get(name) || made.delete(name);
     for (;;) {
+      if (!mayItSend()) return trim();
       const waiting = wait();
       const [names, body] = pack(shelf.names(queue));
-      if (!mayItSend()) return trim();
       if (!names[0]) return;
       if (waiting) return schedule(waiting);
       flying = names;
@@ -173,6 +175,12 @@ export function makeSender(options: Options, shelf: Shelf, mayItSend: () => unkn
       if (names[0] && !navigator.sendBeacon?.(url, body)) post(body, true).catch(() => {});
     },
     waits: (id) => !!shelf.get(queue + id),
+    rename(from, to) {
+      for (const name of made) {
+        const text = shelf.get(name);
+        if (text) shelf.set(name, text.replace(from, to));
+      }
+    },
     clear: () => [...shelf.names(queue), pause].forEach(drop),
   };
 }

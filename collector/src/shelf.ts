@@ -10,7 +10,7 @@ export interface Shelf {
   remove(name: string): void;
   /** The names that begin so, sorted. */
   names(start: string): string[];
-  /** From now on texts are kept on the device, those in memory too; or, told not to, new ones in memory. */
+  /** From now on texts are kept on the device, those in memory too where it has none; or, told not to, in memory. */
   keep(keeping?: boolean): void;
   /** Whether texts are kept on the device. */
   kept(): boolean;
@@ -27,8 +27,9 @@ export function makeShelf(): Shelf {
     memory.delete(name);
     disk((storage) => (storage.setItem(PREFIX + name, value), true)) || memory.set(name, value);
   };
+  const get = (name: string) => memory.get(name) ?? disk((storage) => storage.getItem(PREFIX + name)) ?? undefined;
   return {
-    get: (name) => memory.get(name) ?? disk((storage) => storage.getItem(PREFIX + name)) ?? undefined,
+    get,
     set,
     remove(name) {
       memory.delete(name);
@@ -41,7 +42,11 @@ export function makeShelf(): Shelf {
         .sort(),
     keep(keep = true) {
       keeping = keep;
-      [...memory].forEach(([name, value]) => set(name, value)); // a copy: what the disk refuses goes back to the end
+      // A copy: what the disk refuses goes back to the end.
+      [...memory].forEach(([name, value]) => {
+        memory.delete(name);
+        get(name) ?? set(name, value);
+      });
     },
     kept: () => keeping,
   };

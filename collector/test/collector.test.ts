@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import type { Message } from "../src/types";
+import type { Collector, Message } from "../src/types";
 import { collect, hide, pass, Service, stored } from "./service";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -217,6 +217,31 @@ describe("consent", () => {
     collect({ requireConsent: true }).track("Next page");
     await pass(3000);
     expect(service.events[3]).toBe("Next page");
+  });
+
+  it("given in one of several tabs leaves them one visitor, the one that the device knows", async () => {
+    const service = new Service();
+    const [one, two, idle] = Array.from({ length: 3 }, () => collect({ requireConsent: true })) as [Collector, Collector, Collector];
+    one.track("One");
+    two.track("Two");
+    idle.track("Idle");
+    const id = one.anonymousId();
+    one.consent(true);
+    one.track("Three");
+    two.track("Four");
+    one.track("Five");
+    await pass(3000);
+    expect(service.taken.map(({ event, anonymousId }) => [event, anonymousId]).sort()).toEqual(
+      ["Five", "Four", "Idle", "One", "Three", "Two"].map((name) => [name, id]),
+    );
+    expect(new Set(service.taken.filter(({ event }) => !/Two|Idle/.test(event!)).map(({ context }) => context.sessionId)).size).toBe(1);
+    expect(document.cookie).toContain(id);
+    localStorage.clear();
+    const again = collect({ requireConsent: true });
+    again.track("Asked again");
+    again.consent(true);
+    await pass(3000);
+    expect(service.taken[6]).toMatchObject({ event: "Asked again", anonymousId: id });
   });
 
   it("refused removes all but the refusal, and holds on the next page and in other tabs", async () => {
