@@ -102,8 +102,9 @@ def _publish(
             f"{tally.counts.get('kept/cleaned', 0)} events kept after cleaning, but no example was made; check the "
             f"adapter, the cleaning rules and whether generator {notes.generator!r} fits these events"
         )
-    atomic_write(f"{staging.work}/feature_spec.json", spec.to_json())
-    atomic_write(f"{staging.work}/schema.pbtxt", text_format.MessageToString(dataset_schema(spec)))
+    schema = text_format.MessageToString(dataset_schema(spec))
+    atomic_write(f"{staging.work}/feature_spec.json", spec.to_json(), flush=not staging.staged)
+    atomic_write(f"{staging.work}/schema.pbtxt", schema, flush=not staging.staged)
     staging.publish(CARD, orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return card
 

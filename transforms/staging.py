@@ -64,7 +64,7 @@ class Staging:
         Raises:
             StorageError: it cannot be put there; another job may have done so in the meantime.
         """
-        atomic_write(f"{self.work}/{marker}", content)
+        atomic_write(f"{self.work}/{marker}", content, flush=not self.staged)
         if self.staged:
             with explained(self.final, "write"):
                 sync_tree(self.work)
