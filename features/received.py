@@ -142,9 +142,9 @@ def receive(
     if kind is not None:
         made["type"] = kind
     _set_times(made, sent_at)
-    dropped = _set_context(made, facts, rules)
-    if dropped is not None:
-        return dropped
+    problem = _set_context(made, facts, rules) or _refuse_texts(made)
+    if isinstance(problem, Drop):
+        return problem
     try:
         if rules.drop_fields:
             made = without_fields(made, rules.dropped_paths)
@@ -152,7 +152,7 @@ def receive(
             made = with_hashed_fields(made, rules.hashed_paths, rules.hash_key.encode())
     except (RecursionError, TypeError):
         return Refusal(TOO_DEEP, "the event is nested too deeply; flatten its properties", None)
-    return _with_ids(made)
+    return _with_ids(made) if problem is None else Refusal(problem.reason, problem.detail, made)
 
 
 def _set_times(made: dict[str, Any], sent_at: Any) -> None:
@@ -164,16 +164,17 @@ def _set_times(made: dict[str, Any], sent_at: Any) -> None:
 
 
 def _set_context(made: dict[str, Any], facts: RequestFacts, rules: CollectionRules) -> Refusal | Drop | None:
-    context = made.get("context")
-    if context is not None and context.__class__ is not dict:
-        # What cannot be looked into is not kept: it might hold what must be dropped.
-        return Refusal(WRONG_TYPE, "context is not a JSON object", {**made, "context": None})
-    context = {**(facts.context or {}), **(context or {})}
+    own_context = made.get("context")
+    readable = own_context is None or own_context.__class__ is dict
+    context = {**(facts.context or {}), **((own_context or {}) if readable else {})}
     if facts.integrations:
         own = made.get("integrations")
         made["integrations"] = {**facts.integrations, **(own if isinstance(own, dict) else {})}
     if opted_out(context, rules.consent_categories):
         return Drop(OPTED_OUT)
+    if not readable:
+        made["context"] = None  # what cannot be looked into is not kept: it might hold what must be dropped
+        return Refusal(WRONG_TYPE, "context is not a JSON object")
     if facts.user_agent and not context.get("userAgent"):
         context["userAgent"] = facts.user_agent
     address = context.pop("ip", None) or facts.ip
@@ -186,6 +187,15 @@ def _set_context(made: dict[str, Any], facts: RequestFacts, rules: CollectionRul
     if context or "context" in made:
         made["context"] = context
     return None
+
+
+def _refuse_texts(made: dict[str, Any]) -> Refusal | None:
+    """Refuses properties, or traits in their place, that cannot be looked into, and does not keep them either."""
+    name = "properties" if made.get("properties") else "traits"
+    if not made.get(name) or made[name].__class__ is dict:
+        return None
+    made[name] = None
+    return Refusal(WRONG_TYPE, f"{name} is not a JSON object")
 
 
 def _with_ids(made: dict[str, Any]) -> dict[str, Any] | Refusal:

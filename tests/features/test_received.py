@@ -118,6 +118,27 @@ def test_what_is_refused_keeps_no_personal_data():
     assert made.message["context"] is None
 
 
+def test_a_context_that_is_no_object_lets_nothing_through_that_the_rules_forbid():
+    bad = GOOD | {"context": "x", "traits": {"email": "e", "phone": "p"}}
+    made = make(bad, drop_fields=("traits.email",), hash_fields=("traits.phone",), hash_key="k")
+    assert (made.reason, made.message["context"], "email" in made.message["traits"]) == ("wrong_type", None, False)
+    assert len(made.message["traits"]["phone"]) == 32
+    refused = RequestFacts(context={"consent": {"categoryPreferences": {"A": False}}})
+    assert make(bad, refused) == Drop("opted_out")
+
+
+@pytest.mark.parametrize("name", ["properties", "traits"])
+@pytest.mark.parametrize("text", ['{"email": "e"}', ["e"], 7])
+def test_properties_that_cannot_be_looked_into_are_not_kept(name: str, text: Any):
+    made = make(GOOD | {name: text}, drop_fields=("properties.email", "traits.email"))
+    assert made == Refusal("wrong_type", f"{name} is not a JSON object", GOOD | {name: None, "receivedAt": AT})
+
+
+def test_traits_beside_properties_are_not_looked_at():
+    message = GOOD | {"properties": {"a": 1}, "traits": "x"}
+    assert make(message) == message | {"receivedAt": AT}
+
+
 def test_ids_that_are_numbers_are_texts():
     made = make(GOOD | {"userId": 42, "anonymousId": "user", "messageId": 7})
     assert (made["userId"], made["anonymousId"], made["messageId"]) == ("42", "user", "7")
@@ -145,7 +166,7 @@ def test_lists_too_deep_to_go_through_are_refused():
     deep: Any = {"email": "e"}
     for _ in range(2000):
         deep = [deep]
-    assert make(GOOD | {"traits": deep}, drop_fields=("traits.email",)).reason == "too_deep"
+    assert make(GOOD | {"traits": {"a": deep}}, drop_fields=("traits.a.email",)).reason == "too_deep"
 
 
 @pytest.mark.parametrize(
