@@ -26,6 +26,7 @@ from serving.refusals import detail_of
 from serving.scoring import History, Scored, ScorerBusyError
 from serving.state import Services, services
 from serving.store import StoreUnavailableError, clock_us
+from serving.visitor_path import VISITOR
 
 router = APIRouter(tags=["prediction"])
 
@@ -92,7 +93,7 @@ class _Question:
 
 
 @router.get(
-    "/v1/predict/{model}/{visitor:path}",
+    f"/v1/predict/{{model}}/{VISITOR}",
     operation_id="predict",
     response_model=Prediction,
     responses=problems(400, 401, 404, 429, 503),

@@ -12,6 +12,7 @@ from serving.auth import admin_key
 from serving.errors import ProblemError, problems
 from serving.state import services
 from serving.store import StoreUnavailableError, clock_us
+from serving.visitor_path import VISITOR
 
 router = APIRouter(tags=["visitors"])
 
@@ -42,7 +43,7 @@ class VisitorForgotten(BaseModel):
 
 
 @router.delete(
-    "/v1/visitors/{visitor:path}",
+    f"/v1/visitors/{VISITOR}",
     dependencies=[Depends(admin_key)],
     responses=problems(400, 401, 503),
     summary="Forget a visitor",

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import orjson
@@ -101,6 +102,12 @@ def test_an_id_may_hold_anything(client: Client, tmp_path: Path) -> None:
     assert {*Tombstones.load(str(tmp_path / "archive" / "tombstones")).until_us} == {
         visitor_hash("../../etc/passwd \u00e9")
     }
+
+
+@pytest.mark.parametrize("visitor", ["a\nb", "a\n", "\n"])
+def test_an_id_may_hold_line_feeds(client: Client, visitor: str) -> None:
+    answer = client.delete(f"/v1/visitors/{quote(visitor)}", headers=ADMIN)
+    assert (answer.status_code, answer.json().get("visitor")) == (200, visitor)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer the-write-key"}, {"Authorization": "Bearer x"}])
