@@ -159,8 +159,11 @@ class ModelShelf:
         """Looks for new champions now.
 
         Args:
-            name: of the one model to look after, even if its version failed a moment ago; None: all of them.
+            name: of the one model to look after, even if its version failed a moment ago; None: all of them. One
+                that this service does not answer with is left alone.
         """
+        if name and self._wanted and name not in self._wanted:
+            return
         async with self._lock:
             try:
                 names = [name] if name else list(self._wanted) or await asyncio.to_thread(self._registry.names, FAMILY)

@@ -162,6 +162,17 @@ def test_names_that_are_asked_for_must_be_there(root: Path) -> None:
     run(test, root, (NAME, "later"), 3600)
 
 
+def test_a_model_that_is_not_asked_for_is_not_taken_up_by_looking_for_it(root: Path) -> None:
+    publish(root)
+    make_champion(root, artifact(), "other")
+
+    async def test(shelf: ModelShelf) -> None:
+        await shelf.refresh("other")
+        assert shelf.names == [NAME]
+
+    run(test, root, (NAME,), 3600)
+
+
 def test_without_any_model_it_is_ready_and_knows_none(root: Path) -> None:
     async def test(shelf: ModelShelf) -> None:
         assert shelf.ready and shelf.names == []
