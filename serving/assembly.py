@@ -91,6 +91,8 @@ async def _catch_up(services: Services) -> None:
     """Brings the fast store up to date whenever it is back; one of the workers does it for all."""
     catch_up, store, metrics = services.catch_up, services.store, services.metrics
     while True:
+        if store.available:
+            await store.ping()  # nobody else may ask it for a long time, and /readyz has to know
         metrics.store_up.set(int(store.available))
         if catch_up is not None and store.available and catch_up.pending:
             try:
