@@ -24,6 +24,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._held = 0
         self._reading = False
+        self._shared = False  # whether an earlier request ended in the same packet: what is before may be its body
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -35,10 +36,12 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._shared = False
         super().data_received(data)
         if not self._reading or self.transport.is_closing():
             return
-        self._held += len(data)
+        if not self._shared:
+            self._held += len(data)
         if self._held > _HEADER_BYTES:
             self.transport.write(_TOO_LARGE % (len(_PROBLEM), _PROBLEM))
             self.transport.close()
@@ -54,6 +57,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._reading = False
         self._stop_timer()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._shared = True
+        super().on_message_complete()
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -228,6 +228,18 @@ def test_headers_without_end_are_refused(service: Service):
     assert json.loads(said.partition(b"\r\n\r\n")[2])["error"] == "headers_too_large"
 
 
+def test_a_request_that_begins_in_the_same_packet_as_a_large_body_ends_is_no_flood_of_headers(service: Service):
+    body = json.dumps({"writeKey": WRITE_KEY, "batch": [event(pad="x" * 25_000) for _ in range(4)]}).encode()
+    host, port = service.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        head = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+        connection.sendall(head + body + b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        said = connection.recv(65_536)
+        connection.sendall(b"Connection: close\r\n\r\n")
+        said += b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert (said.count(b"HTTP/1.1 200 "), said.count(b"HTTP/1.1 ")) == (2, 2)
+
+
 def test_a_page_may_send_from_anywhere(client: httpx.Client):
     asked = {
         "Origin": "https://shop.example",
