@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from features.cleaning import CleaningRules
 from features.received import CollectionRules, Drop, Refusal, RequestFacts, receive
+from features.recent_rules import MAX_ID_BYTES
 from serving.addresses import Proxies
 from serving.auth import header_key, ring, unauthorised
 from serving.bodies import read_body
@@ -177,7 +178,7 @@ async def _take(
         elif isinstance(made, Refusal):
             early.append(Outcome("rejected", made.reason))
             rejected.append(Rejected(row, made.reason, made.detail))
-            letters.append((made.reason, (_dump(made.message) or b"").decode()))
+            letters.append((made.reason, _letter(made.message)))
     for outcome in early:
         collector.metrics.events.labels(outcome.kind, outcome.reason).inc()
     outcomes: Sequence[Outcome] = ()
@@ -227,6 +228,15 @@ def _dump(value: Any) -> bytes | None:
         return orjson.dumps(value)
     except TypeError:  # nested more deeply than orjson writes
         return None
+
+
+def _letter(message: Any) -> str:
+    """Returns a refused message as JSON that begins with whose it is: the end may be cut off."""
+    if message.__class__ is dict:
+        ids = {name: message.get(name) for name in ("anonymousId", "userId")}
+        first = {name: text for name, text in ids.items() if isinstance(text, str) and len(text) <= MAX_ID_BYTES}
+        message = {**first, **message}
+    return (_dump(message) or b"").decode()
 
 
 def _end_point(kind: str | None) -> Callable[[Request], Awaitable[Response]]:

@@ -1,5 +1,6 @@
 """What the lines of each stream become: rows of one Arrow schema, and dead letters."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,6 +42,8 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     PREDICTIONS: PREDICTION_SCHEMA,
 }
 """The schema of each stream's parts."""
+
+_ID = re.compile(r'"(?:anonymousId|userId)":"(?:[^"\\]|\\.)*"')
 
 _KINDS: Mapping[pa.DataType, tuple[type, ...]] = {
     pa.string(): (str,),
@@ -139,8 +142,19 @@ def _names(text: str) -> list[str]:
     """Returns the names of visitors in the message that a dead letter quotes, as far as it can be read."""
     try:
         row = orjson.loads(text)
+    except orjson.JSONDecodeError:  # perhaps its end was cut off, as that of a message that was too large
+        return [name for found in _ID.finditer(text) for name in _names_in(f"{{{found[0]}}}")]
+    return _names_of(row)
+
+
+def _names_in(text: str) -> list[str]:
+    try:
+        return _names_of(orjson.loads(text))
     except orjson.JSONDecodeError:
         return []
+
+
+def _names_of(row: Any) -> list[str]:
     if not isinstance(row, dict):
         return []
     anonymous, user = row.get("anonymousId"), row.get("userId")

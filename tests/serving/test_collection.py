@@ -240,6 +240,13 @@ def test_a_request_that_begins_in_the_same_packet_as_a_large_body_ends_is_no_flo
     assert (said.count(b"HTTP/1.1 200 "), said.count(b"HTTP/1.1 ")) == (2, 2)
 
 
+def test_what_is_left_of_an_event_that_is_too_large_says_whose_it_was(service: Service, client: httpx.Client):
+    given = {"properties": {"x": "y" * 40_000}, "userId": "the-large-one", "event": "e"}
+    assert client.post("/v1/track", json=given).status_code == 413
+    [letter] = [line for line in service.archived("rejected") if b"the-large-one" in line]
+    assert json.loads(letter)["row"].startswith('{"userId":"the-large-one","properties":')
+
+
 def test_a_page_may_send_from_anywhere(client: httpx.Client):
     asked = {
         "Origin": "https://shop.example",

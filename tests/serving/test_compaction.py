@@ -174,6 +174,20 @@ def test_forgotten_visitors_do_not_reach_the_archive(places: tuple[Path, str]) -
     assert rows_of(archive, "rejected") == []
 
 
+def test_a_dead_letter_that_was_cut_off_is_forgotten_too(places: tuple[Path, str]) -> None:
+    folder, archive = places
+    Tombstones.append(f"{archive}/tombstones", ["v", 'user:4"2'], NOON_US)
+    cut = [
+        '{"anonymousId":"v","x":"y',
+        '{"userId":"4\\"2","x":{"userId":"7"',
+        '{"anonymousId":"w","x":"v',
+        '{"userId":"\\ud800"',
+    ]
+    write_spool(folder, [{"reason": "too_large", "row": text} for text in cut], stream="rejected")
+    compact(folder, archive)
+    assert [row["row"] for row in rows_of(archive, "rejected")] == cut[2:]
+
+
 def test_a_new_tombstone_rewrites_earlier_partitions_once(places: tuple[Path, str]) -> None:
     folder, archive = places
     path = write_spool(folder, [message("1"), message("2", "w"), message("3", "x", userId="42")])
