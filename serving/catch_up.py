@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from features.segment import SegmentAdapter
-from features.storage import StorageError, explained, sync_folder
+from features.storage import StorageError, atomic_write, explained, sync_folder
 from serving.spool import ArchiveError, read_lines
 
 PUSH_ROWS = 1000
@@ -38,8 +38,12 @@ class CatchUp:
         self._folder = Path(folder)
         self._taken = self._folder / "taken"
 
-    def mark(self, path: Path) -> None:
+    def mark(self, path: Path, lines: Sequence[bytes] = ()) -> None:
         """Notes that not all of a spool file is in the fast store; durable when this returns.
+
+        Args:
+            path: the spool file.
+            lines: what the store lacks of it, noted itself should the file have been compacted meanwhile.
 
         Raises:
             ArchiveError: it could not be noted; what the file holds must not be acknowledged.
@@ -53,6 +57,11 @@ class CatchUp:
                     os.link(path, self._folder / path.name)
                 except FileExistsError:
                     return
+                except FileNotFoundError:
+                    if not lines:
+                        raise
+                    name = f"{path.stem}.{secrets.token_hex(4)}.jsonl"
+                    atomic_write(self._folder / name, b"\n".join([*lines, b""]))
                 sync_folder(self._folder)
         except StorageError as e:
             raise ArchiveError(f"cannot note that the fast store lacks {path.name}: {e}") from e

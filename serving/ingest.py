@@ -253,7 +253,7 @@ class Ingest:
         except StoreUnavailableError:
             self._metrics.behind.inc(len(lines))
             if self._catch_up is not None and appended.path is not None:
-                await asyncio.to_thread(self._catch_up.mark, appended.path)
+                await asyncio.to_thread(self._catch_up.mark, appended.path, lines)
 
 
 def _keep(

@@ -88,6 +88,15 @@ def test_a_compacted_file_can_still_be_replayed(tmp_path: Path) -> None:
     assert (asyncio.run(late.replay(store)), store.pushed) == (1, Counter({"1": 1}))
 
 
+def test_a_file_that_was_compacted_before_it_could_be_marked_leaves_what_the_store_lacks(tmp_path: Path) -> None:
+    late, store = CatchUp(tmp_path / "behind"), Store()
+    path = write_spool(tmp_path, [message("1"), message("2")])
+    compact(tmp_path, str(tmp_path / "archive"))
+    late.mark(path, [orjson.dumps(message("2"))])
+    assert late.pending == 1
+    assert (asyncio.run(late.replay(store)), store.pushed) == (1, Counter({"2": 1}))
+
+
 def test_a_file_that_has_gone_cannot_be_marked(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=r"cannot note that the fast store lacks gone\.jsonl: .*no such file"):
         CatchUp(tmp_path / "behind").mark(tmp_path / "gone.jsonl")
