@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -32,6 +33,7 @@ from serving.settings import Settings, SettingsError
 _LOOK_SECONDS = 0.25
 _KILL_SECONDS = 5.0  # beyond what a worker allows its requests
 _BACKLOG = 2048
+_OPEN_FILES = 65_536
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         AuguryError: the archive or the embedded store cannot be used.
     """
     _check(settings)
+    _raise_limit_of_files()
     with ExitStack() as stack:
         signals = stack.enter_context(_signals())
         listener = stack.enter_context(_listen(settings))
@@ -83,6 +86,18 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             for child in wait_for(step, seconds, lambda: signals.count > 1):
                 _log.error("%s did not stop in time and is killed", child.name)
                 child.close()
+
+
+def _raise_limit_of_files() -> None:
+    """Lets the workers, which inherit it, hold more connections than the usual limit of 1024 open files.
+
+    Beyond the limit no file of the spool can be opened either, so that idle connections would stop collection.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # a system that allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class _Signals:

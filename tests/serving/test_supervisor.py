@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -142,3 +143,15 @@ def test_settings_that_cannot_be_are_one_line(tmp_path: Path, settings: dict[str
     [line] = done.stderr.strip().splitlines()
     assert line.startswith("error: ")
     assert said in line
+
+
+def test_workers_may_open_as_many_connections_as_the_system_lets_them(tmp_path: Path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))  # what the service inherits
+    try:
+        with running_service(tmp_path) as service:
+            [worker] = service.children("serving.worker")
+            limits = Path(f"/proc/{worker}/limits").read_text()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert f"Max open files            {min(hard, 65_536)} " in limits
