@@ -145,13 +145,11 @@ async def _loaded(request: Request, asked: Services, name: str, version: str | N
         return await shelf.get(name, version)
     except UnknownModelError as e:
         raise ProblemError(404, "unknown_model" if version is None else "unknown_version", str(e)) from None
-    except ModelUnavailableError:
-        raise ProblemError(
-            503,
-            "model_unavailable",
-            f"model {name!r} cannot answer now; GET /v1/models/{name} says why",
-            headers={"Retry-After": "10"},
-        ) from None
+    except ModelUnavailableError as e:
+        detail = f"model {name!r} cannot answer now; GET /v1/models/{name} says why"
+        if version is not None:  # it is an administrator who asks, and nobody else can say why
+            detail = f"version {version!r} of model {name!r} cannot answer: {e}"
+        raise ProblemError(503, "model_unavailable", detail, headers={"Retry-After": "10"}) from None
 
 
 def read_messages(

@@ -37,7 +37,7 @@ def test_a_model_that_cannot_be_loaded_is_one_clear_line(tmp_path: Path) -> None
     (folder / "model.pb").write_bytes(b"nothing")
     opened = Registry(tmp_path / "registry")
     version = opened.publish(folder, "behavior", NAME)
-    with pytest.raises(AuguryError, match=rf"the service does not answer with {NAME} {version}: model '{NAME}' cannot"):
+    with pytest.raises(AuguryError, match=rf"the service does not answer with {NAME} {version}: .*model\.pb"):
         verify(str(tmp_path / "registry"), NAME, version)
 
 
