@@ -132,9 +132,9 @@ class Ingest:
         if self._closing:
             raise ArchiveError("the service is shutting down; send the events again")
         made = texts if texts is not None else [orjson.dumps(message) for message in messages]
-        size = sum(map(len, made))
+        size = sum(map(len, made)) + sum(len(text) for _, text in letters)
         full = self._queued + len(messages) > self._queue_events or self._queued_bytes + size > _QUEUE_BYTES
-        if full and self._queued:
+        if full and self._queue:
             raise BusyError(f"{self._queued} events are waiting; send these again in a second")
         done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(messages, made, letters, size, done))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from features.recent_rules import RecentRules
+from serving import ingest
 from serving.archive import Appended, SpoolArchive
 from serving.catch_up import CatchUp
 from serving.ingest import ACCEPTED, DUPLICATE, BusyError, Ingest, Outcome
@@ -164,6 +165,26 @@ def test_too_many_waiting_are_turned_away(tmp_path: Path, redis_url: str):
                 await made.ingest.accept([message("4"), message("5")])
             made.archive.gate.set()
             assert await first + await second == [ACCEPTED] * 3
+
+    asyncio.run(run())
+
+
+def test_what_is_refused_waits_like_the_rest(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ingest, "_QUEUE_BYTES", 1000)
+
+    async def run() -> None:
+        async with parts(tmp_path, redis_url) as made:
+            made.archive.gate.clear()
+            letters = [("too_large", "x" * 600)]
+            first = asyncio.create_task(made.ingest.accept([], letters=letters))
+            await asyncio.sleep(0.1)
+            second = asyncio.create_task(made.ingest.accept([], letters=letters))
+            await asyncio.sleep(0)
+            with pytest.raises(BusyError):
+                await asyncio.wait_for(made.ingest.accept([], letters=letters), 5)
+            made.archive.gate.set()
+            assert await first + await second == []
+            assert made.names("rejected") == ["too_large"] * 2
 
     asyncio.run(run())
 
