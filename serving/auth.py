@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from fastapi import Request
 
 from serving.errors import ProblemError
-from serving.settings import Settings
-
-_MAX_KEY = 512
+from serving.settings import MAX_KEY_BYTES, Settings
 
 
 class KeyRing:
@@ -81,7 +79,7 @@ def header_key(request: Request) -> str | None:
     """Returns the key in the ``Authorization`` header: a Bearer token, or the user name of Basic; None if none."""
     scheme, _, rest = request.headers.get("authorization", "").partition(" ")
     rest = rest.strip()
-    if not rest or len(rest) > 2 * _MAX_KEY:
+    if not rest or len(rest) > 2 * MAX_KEY_BYTES:
         return None
     if scheme.lower() == "bearer":
         return rest
@@ -111,7 +109,7 @@ def unauthorised(expected: str, given: str | None) -> ProblemError:
 
 
 def _among(given: str | None, known: Sequence[bytes]) -> bool:
-    candidate = (given or "").encode(errors="replace")[: _MAX_KEY + 1]
+    candidate = (given or "").encode(errors="replace")[: MAX_KEY_BYTES + 1]
     found = False
     for key in known:
         found |= hmac.compare_digest(candidate, key)

@@ -18,6 +18,9 @@ from features.events import MAX_EVENT_BYTES
 
 PREFIX = "AUGURY_"
 
+MAX_KEY_BYTES = 512
+"""Longest key that is compared."""
+
 _NOT_OURS = {"AUGURY_DATA"}  # the folder of the tests' real data sets
 
 
@@ -76,7 +79,7 @@ class Settings(BaseSettings):
     registry: str | None = Field(None, description="model registry, local or gs://; none: no predictions")
     models: Texts = Field((), description="models to answer with; none: every one that has a champion")
     model_poll_seconds: float = Field(10.0, gt=0, description="how often a new champion is looked for")
-    store_events: int = Field(200, ge=1, le=10_000, description="most recent events kept of a visitor")
+    store_events: int = Field(200, ge=1, le=5_000, description="most recent events kept of a visitor")
     store_days: float = Field(30.0, gt=0, description="days after which an event leaves the fast store")
     store_types: Annotated[Texts, AfterValidator(_types)] = Field(EVENT_TYPES, description="event types kept there")
     dedup_seconds: int = Field(
@@ -110,14 +113,17 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> "Settings":
-        key = self.hash_key.get_secret_value()
-        if self.hash_fields and not key:
+        secret = self.hash_key.get_secret_value()
+        if self.hash_fields and not secret:
             raise ValueError("hash_fields needs hash_key; set it to a secret of up to 64 bytes")
-        if len(key.encode()) > 64:
+        if len(secret.encode()) > 64:
             raise ValueError("hash_key is longer than 64 bytes, the most that BLAKE2b takes; shorten it")
         for name in ("write_keys", "admin_keys"):
-            if any(not key.get_secret_value() for key in getattr(self, name)):
-                raise ValueError(f"{name} holds an empty key; give each key a text")
+            for key in (held.get_secret_value() for held in getattr(self, name)):
+                if not 0 < len(key.encode()) <= MAX_KEY_BYTES or ":" in key:
+                    raise ValueError(
+                        f"{name} holds a key that cannot be sent; each has 1 to {MAX_KEY_BYTES} bytes and no colon"
+                    )
         return self
 
     @property

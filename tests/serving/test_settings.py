@@ -78,9 +78,10 @@ def test_keys_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch):
     assert "secret" not in str(caught.value).replace("set it to a secret", "")
 
 
-def test_an_empty_key_opens_nothing():
-    with pytest.raises(ValueError, match="write_keys holds an empty key; give each key a text"):
-        Settings(write_keys=("",))
+@pytest.mark.parametrize("key", ["", "k" * 513, "user:name"])
+def test_a_key_that_cannot_be_sent_is_refused(key: str):
+    with pytest.raises(ValueError, match="admin_keys holds a key that cannot be sent; each has 1 to 512 bytes and no"):
+        Settings(admin_keys=("good", key))
 
 
 def test_settings_do_not_change():
