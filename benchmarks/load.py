@@ -96,7 +96,7 @@ class _Load:
         self._latency = np.zeros(len(requests))
         self._statuses: Counter[str] = Counter()
         self._due: deque[tuple[int, float]] = deque()
-        self._idle: list[_Connection] = []
+        self._idle: deque[_Connection] = deque()  # the longest idle goes first, or servers would close it
         self._open = 0
         self._began = self._measured_from = self._last = time.perf_counter()
         self.finished = asyncio.Event()
@@ -130,8 +130,10 @@ class _Load:
         if self._answered == len(self._requests):
             self.finished.set()
 
-    def lost(self) -> None:
-        """Gives up when no connection is left."""
+    def lost(self, connection: "_Connection") -> None:
+        """Goes on without a connection; gives up when none is left."""
+        if connection in self._idle:
+            self._idle.remove(connection)
         self._open -= 1
         if not self._open:
             self._statuses["0"] += len(self._requests) - self._answered
@@ -149,7 +151,7 @@ class _Load:
         self._due.extend((number, self._began + number / self._rate) for number in range(self._next, until))
         self._next = until
         while self._due and self._idle:
-            self.feed(self._idle.pop())
+            self.feed(self._idle.popleft())
         if until < len(self._requests):
             asyncio.get_running_loop().call_later(0.001, self._release)
 
@@ -176,7 +178,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end(0)
-        self._load.lost()
+        self._load.lost(self)
 
     def _end(self, status: int) -> None:
         if self._waiting is not None:
