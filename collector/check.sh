@@ -22,21 +22,21 @@ if [ ! -d node_modules ] || ! cmp -s package-lock.json "$cache/package-lock.json
     cp package-lock.json "$cache/package-lock.json"
 fi
 
-chromium() {
+find_chromium() {
     command -v chromium || command -v chromium-browser || command -v google-chrome ||
         find ../.cache/playwright -type f \( -name chrome -o -name 'chrome-headless-shell' -o -name headless_shell \) 2>/dev/null | grep .
 }
 
-if ! chromium >/dev/null; then
+if ! find_chromium >/dev/null; then
     if [ "$(id -u)" = 0 ] && grep -qs '^ID=debian' /etc/os-release && command -v apt-get >/dev/null; then
         echo "installing Chromium from Debian" >&2
         { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } >/dev/null || true
     fi
-    if ! chromium >/dev/null; then
+    if ! find_chromium >/dev/null; then
         echo "fetching Playwright's Chromium" >&2
         PLAYWRIGHT_BROWSERS_PATH="$PWD/../.cache/playwright" node node_modules/playwright-core/cli.js install --only-shell chromium >/dev/null || true
     fi
-    chromium >/dev/null ||
+    find_chromium >/dev/null ||
         without "the tests in a real browser: there is no Chromium and none could be installed; install chromium"
 fi
 
