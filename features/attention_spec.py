@@ -54,8 +54,8 @@ class AttentionSpec:
     sigma_px: float = 24.0
     set_sigma_px: Mapping[str, float] = field(default_factory=dict)
     merge: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_MERGE))
-    resample_by: str = "distance"
-    resample_step: float = 10.0
+    resample_by: str = "time"
+    resample_step: float = 20.0
     sets: tuple[str, ...] = ()
     image_format: str = "jpeg"
     jpeg_quality: int = 95
