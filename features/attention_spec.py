@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from features.fields import Tensor
+from features.splits import SPLITS
 from features.strict import FeatureSpecError, known_keys, number, one_of, texts, whole
 
 VERSION = 1
@@ -41,6 +42,8 @@ class AttentionSpec:
         sigma_px: standard deviation of the Gaussian that makes points a density, in pixels of the original image.
         set_sigma_px: sets that have another one, as set -> pixels of the original image.
         merge: weight of each method where an image has several: map = weighted mean of the methods' densities.
+        merge_splits: splits whose maps are merged; in the others the eye's fixations alone are the truth, where an
+            image has some, so that a model is not judged by what it was helped with.
         resample_by: how cursor samples are thinned, one of ``RESAMPLE_BY``.
         resample_step: milliseconds or pixels of the original image between two of them.
         sets: names of the sets, in the order of their numbers.
@@ -54,6 +57,7 @@ class AttentionSpec:
     sigma_px: float = 24.0
     set_sigma_px: Mapping[str, float] = field(default_factory=dict)
     merge: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_MERGE))
+    merge_splits: tuple[str, ...] = ("train",)
     resample_by: str = "time"
     resample_step: float = 20.0
     sets: tuple[str, ...] = ()
@@ -74,6 +78,9 @@ class AttentionSpec:
         for name in ("sigma_px", "resample_step"):
             object.__setattr__(self, name, number(name, getattr(self, name), above=0))
         object.__setattr__(self, "sets", texts("sets", self.sets))
+        object.__setattr__(self, "merge_splits", texts("merge_splits", self.merge_splits))
+        for split in self.merge_splits:
+            one_of("merge_splits", split, SPLITS)
         object.__setattr__(self, "merge", _numbers("merge", self.merge, METHODS))
         object.__setattr__(self, "set_sigma_px", _numbers("set_sigma_px", self.set_sigma_px, self.sets))
 

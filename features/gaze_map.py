@@ -39,6 +39,7 @@ def map_of_image(
     spec: AttentionSpec,
     *,
     set_name: str,
+    split: str,
     drop_first: bool,
 ) -> AttentionMap:
     """Makes the map of one image: points checked, cursor samples resampled, a density a method, the methods merged.
@@ -49,6 +50,7 @@ def map_of_image(
         placement: where the image lies in the stored one.
         spec: sizes, sigma, weights, resampling.
         set_name: the set of the image, for its sigma.
+        split: the split of the image: whether its maps are merged.
         drop_first: leave out the forced first fixation of each person (method "eye").
 
     Raises:
@@ -74,6 +76,8 @@ def map_of_image(
     maps = {method: _place(found, placement, sigma) for method, found in kept.items()}
     if mask is not None:
         maps["mask"] = mask
+    if "eye" in maps and split not in spec.merge_splits:
+        maps = {"eye": maps["eye"]}
     fixations = next((kept[method] for method in ("eye", "clicks", "mouse_samples") if method in kept), Points.none())
     values = merge_maps(maps, spec.merge) if maps else None
     return AttentionMap(values, merged_method(maps), fixations, dropped)

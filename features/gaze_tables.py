@@ -72,17 +72,15 @@ def read_points(
         broken.append(row.text)
         return "skip"
 
-    options: dict[str, Any] = {
-        "read_options": pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
-        "parse_options": pa_csv.ParseOptions(invalid_row_handler=keep),
-    }
+    parsing = pa_csv.ParseOptions(invalid_row_handler=keep)
     try:
-        names = _names(file, source, columns or {})
+        there, names = _names(file, source, columns or {})
+        reading = pa_csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False, column_names=there)
         kept = pa_csv.ConvertOptions(
             column_types=dict.fromkeys(names.values(), pa.string()), include_columns=list(names.values())
         )
         rows = 0
-        with pa_csv.open_csv(file, convert_options=kept, **options) as reader:
+        with pa_csv.open_csv(file, reading, parsing, kept) as reader:
             for batch in reader:
                 table = batch.rename_columns(list(names))
                 yield _adapt(table, rows, source, set_name, method, one_based, sample_ms)
@@ -93,10 +91,9 @@ def read_points(
         yield AdaptedGaze(no_points(), dead_letters([WRONG_COLUMNS] * len(broken), broken, source))
 
 
-def _names(file: IO[bytes], source: str, columns: Mapping[str, str]) -> dict[str, str]:
-    """Returns ours -> theirs of the columns to read, and rewinds the file."""
+def _names(file: IO[bytes], source: str, columns: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Reads the header; returns the columns there, and ours -> theirs of those to read."""
     header = file.readline()
-    file.seek(0)
     if not header.strip():
         raise GazeError(f"{source} is empty; expected a header such as image,subject,order,x,y")
     there = pa_csv.read_csv(pa.BufferReader(header.removeprefix(b"\xef\xbb\xbf"))).column_names
@@ -111,7 +108,7 @@ def _names(file: IO[bytes], source: str, columns: Mapping[str, str]) -> dict[str
             raise GazeError(
                 f"{source} has no column {theirs!r} (it has {', '.join(there)}); map it in `columns` of the set"
             )
-    return names
+    return there, names
 
 
 def _adapt(

@@ -1,0 +1,107 @@
+"""Images and gaze to examples of where people look: the pipeline behind ``augury attention-examples``."""
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import apache_beam as beam
+import orjson
+from apache_beam.options.pipeline_options import SetupOptions
+
+from features.images import ImageLimits
+from features.storage import list_files, open_filesystem, read_bytes
+from pipelines.attention_recipe import AttentionExamplesOptions, AttentionRecipe, make_attention_recipe
+from pipelines.launch import beam_options, choose_runner, run_to_end
+from pipelines.options import parse_options
+from transforms.attention_splits import ImageSplits, SplitShares, assign_image_splits
+from transforms.attention_work import ImageTask, Looks
+from transforms.publish_attention import AttentionNotes, PublishAttention
+from transforms.publish_dataset import CARD
+from transforms.read_events import TALLY
+from transforms.read_gaze import ReadGaze
+from transforms.read_images import LOOKS, ReadImages
+from transforms.staging import Staging
+from transforms.write_attention import AttentionLayout, WriteAttention
+
+
+def build(
+    pipeline: beam.Pipeline, options: AttentionExamplesOptions, recipe: AttentionRecipe, staging: Staging
+) -> beam.PCollection:
+    """Composes the pipeline; returns the collection of the one dataset card.
+
+    Args:
+        pipeline: to add the steps to.
+        options: what was asked for.
+        recipe: what it came to.
+        staging: where files are written and where they end.
+    """
+    letters = options.dead_letter_folder
+    gaze = pipeline | "ReadGaze" >> ReadGaze(recipe.gaze, recipe.images, recipe.shards, letters)
+    images = pipeline | "ReadImages" >> ReadImages(recipe.images, recipe.spec, recipe.shards, letters, ImageLimits())
+    splits = beam.pvalue.AsSingleton(
+        pipeline
+        | "SplitOnce" >> beam.Create([None], reshuffle=False)
+        | "AssignSplits" >> beam.Map(_splits, beam.pvalue.AsList(images[LOOKS]), recipe.images, recipe.shares)
+    )
+    layout = AttentionLayout(staging.work, recipe.shards, flush=not staging.staged)
+    reports = (
+        {"images": images.images, "points": gaze.points}
+        | "GroupByShard" >> beam.CoGroupByKey()
+        | "WriteAttention" >> WriteAttention(recipe.images, recipe.forced_first, recipe.spec, layout, splits)
+    )
+    notes = AttentionNotes(
+        sources=(options.sets,),
+        sets=recipe.plain,
+        code_version=version("augury"),
+        max_bad_share=options.max_bad_share,
+        dead_letter=letters,
+        near_bits=recipe.shares.near_bits,
+    )
+    tallies = (beam.pvalue.AsList(images[TALLY]), beam.pvalue.AsList(gaze[TALLY]))
+    return pipeline | "PublishAttention" >> PublishAttention(reports, tallies, splits, recipe.spec, notes, staging)
+
+
+def make_attention_examples(options: AttentionExamplesOptions, beam_flags: Sequence[str] = ()) -> dict[str, Any]:
+    """Runs the pipeline to its end and returns the dataset card.
+
+    Raises:
+        AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
+    """
+    flags = beam_options(beam_flags)
+    runner = choose_runner(flags)
+    recipe = make_attention_recipe(options)
+    staging = Staging.begin(options.output, overwrite=options.overwrite)
+    staging.clear(CARD)
+    _clear_dead_letters(options.dead_letter_folder)
+    try:
+        flags.view_as(SetupOptions).save_main_session = False
+        pipeline = beam.Pipeline(runner=runner, options=flags)
+        build(pipeline, options, recipe, staging)
+        run_to_end(pipeline)
+    finally:
+        staging.discard()
+    card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{CARD}"))
+    return card
+
+
+def run(argv: Sequence[str]) -> None:
+    """Runs the pipeline as ``argv`` says: its own options and Beam's; prints the card."""
+    options, beam_flags = parse_options(AttentionExamplesOptions, argv, __doc__)
+    card = make_attention_examples(options, beam_flags)
+    sys.stdout.write(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+
+
+def _splits(_: None, looks: list[Looks], images: tuple[ImageTask, ...], shares: SplitShares) -> ImageSplits:
+    return assign_image_splits(images, looks, shares)
+
+
+def _clear_dead_letters(folder: str) -> None:
+    """Removes what an earlier job rejected, so that the folder tells of this one only."""
+    for path in list_files(f"{folder}/part-*.parquet"):
+        files, target = open_filesystem(path)
+        files.rm_file(target)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

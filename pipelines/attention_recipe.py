@@ -1,0 +1,196 @@
+"""What an attention-examples job is asked to do, checked and made concrete before any work begins."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from features.attention_spec import DEFAULT_MERGE, AttentionSpec
+from features.errors import AuguryError
+from features.splits import SPLITS
+from features.storage import list_files, open_filesystem, read_bytes
+from pipelines.attention_sets import GazeSet, GazeSource, SetsFile, read_sets
+from transforms.attention_splits import SplitShares
+from transforms.attention_work import GazeTask, ImageTask, stem_of
+
+IMAGES_PER_SHARD = 100
+MAX_SHARDS = 4096
+FILES_PER_TASK = 64
+"""Small files of gaze, such as one a person and image, that are read by one task."""
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+"""Names that are taken for images; whether they are is found out when they are read."""
+
+_SPLIT_NAMES = {"val": "validation", "valid": "validation", **{split: split for split in SPLITS}}
+
+
+class AttentionOptionError(AuguryError, ValueError):
+    """An option of an attention-examples job that cannot be, or a set that is not there."""
+
+
+def _option(default: Any, text: str) -> Any:
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class AttentionExamplesOptions:
+    """Options of ``pipelines.attention_examples``; each is a command-line flag of that name."""
+
+    sets: str = field(metadata={"help": "TOML file that describes the sets of gaze, see docs/gaze.md"})
+    output: str = field(metadata={"help": "folder for the data set; local or gs://"})
+    width: int = _option(320, "of stored images and maps, pixels")
+    height: int = _option(240, "of stored images and maps, pixels")
+    sigma_px: float = _option(24.0, "sigma of the Gaussian, pixels of the original image, where a set names no other")
+    resample_by: str = _option("time", "how cursor samples are thinned: time, distance or none")
+    resample_step: float = _option(20.0, "milliseconds or pixels between two cursor points")
+    image_format: str = _option("jpeg", "jpeg or png, of stored images")
+    jpeg_quality: int = _option(95, "1 to 100")
+    validation: float = _option(0.1, "share of validation, of images without an official split")
+    test: float = _option(0.1, "share of test, of images without an official split")
+    seed: int = _option(0, "seed of the split")
+    near_bits: int = _option(4, "most differing bits of the hashes of near-duplicates, 0 to 31; -1 looks for none")
+    shards: int | None = _option(None, f"number of shards; by default one for every {IMAGES_PER_SHARD} images")
+    max_bad_share: float = _option(0.05, "fail when more than this share of the rows or images is rejected")
+    dead_letter: str | None = _option(None, "folder for what is rejected; by default <output>-dead-letter")
+    overwrite: bool = _option(False, "replace the output if it is there")
+
+    def __post_init__(self) -> None:
+        limits = (("max_bad_share", 0, 1), ("validation", 0, 1), ("test", 0, 1), ("near_bits", -1, 31))
+        for name, least, most in (*limits, ("shards", 1, MAX_SHARDS), ("seed", 0, 2**32 - 1)):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise AttentionOptionError(f"{name} is {value}; expected {least} to {most}")
+        if self.validation + self.test >= 1:
+            raise AttentionOptionError(
+                f"validation {self.validation} and test {self.test} leave nothing to train on; expected less than 1"
+            )
+
+    @property
+    def dead_letter_folder(self) -> str:
+        """Where what is rejected goes."""
+        return self.dead_letter or f"{self.output.rstrip('/')}-dead-letter"
+
+
+@dataclass(frozen=True)
+class AttentionRecipe:
+    """An attention-examples job made concrete.
+
+    Attributes:
+        images: every image, sorted by set and id; an image's number is its place here.
+        gaze: what to read of points.
+        spec: how images and maps are stored.
+        shares: how images without an official split are divided.
+        forced_first: sets whose forced first fixations are dropped.
+        shards: number of shards.
+        plain: the sets as their file has them.
+    """
+
+    images: tuple[ImageTask, ...]
+    gaze: tuple[GazeTask, ...]
+    spec: AttentionSpec
+    shares: SplitShares
+    forced_first: frozenset[str]
+    shards: int
+    plain: tuple[dict[str, Any], ...]
+
+
+def make_attention_recipe(options: AttentionExamplesOptions) -> AttentionRecipe:
+    """Reads the sets file and lists what it names.
+
+    Raises:
+        AuguryError: one of its kinds for a missing file, an impossible spec, ...
+    """
+    file = read_sets(options.sets)
+    spec = _spec_of(options, file)
+    images = tuple(task for one in file.sets for task in _images_of(one))
+    gaze = tuple(task for one in file.sets for source in one.gaze for task in _tasks_of(one, source))
+    return AttentionRecipe(
+        images=images,
+        gaze=gaze,
+        spec=spec,
+        shares=SplitShares(
+            options.validation, options.test, options.seed, options.near_bits if options.near_bits >= 0 else None
+        ),
+        forced_first=frozenset(one.name for one in file.sets if one.drop_first),
+        shards=options.shards or min(MAX_SHARDS, -(-len(images) // IMAGES_PER_SHARD)),
+        plain=file.plain,
+    )
+
+
+def _spec_of(options: AttentionExamplesOptions, file: SetsFile) -> AttentionSpec:
+    return AttentionSpec(
+        width=options.width,
+        height=options.height,
+        sigma_px=options.sigma_px,
+        set_sigma_px={one.name: one.sigma_px for one in file.sets if one.sigma_px is not None},
+        merge=DEFAULT_MERGE if file.merge is None else file.merge,
+        resample_by=options.resample_by,
+        resample_step=options.resample_step,
+        sets=tuple(one.name for one in file.sets),
+        image_format=options.image_format,
+        jpeg_quality=options.jpeg_quality,
+    )
+
+
+def _images_of(one: GazeSet) -> list[ImageTask]:
+    """Lists the images of a set with their masks and official splits."""
+    found = _files(one.images, f"images of set {one.name!r}")
+    masks = {} if one.masks is None else _files(one.masks, f"masks of set {one.name!r}")
+    by_stem = {stem_of(image): path for image, path in masks.items()}
+    splits = {} if one.split is None else _official(one.split)
+    missing = [image for image in found if one.split is not None and image not in splits]
+    if missing:
+        raise AttentionOptionError(
+            f"{one.split} has no split for {len(missing)} of {len(found)} images of set {one.name!r}, such as "
+            f"{missing[0]}; add them, or move them out of {one.images}"
+        )
+    return [
+        ImageTask(one.name, image, path, by_stem.get(stem_of(image)), splits.get(image))
+        for image, path in sorted(found.items())
+    ]
+
+
+def _files(folder: str, what: str) -> dict[str, str]:
+    """Returns path below the folder -> path, of the names that are images."""
+    fs, target = open_filesystem(folder)
+    prefix = f"{str(fs.unstrip_protocol(target)).rstrip('/')}/" if "://" in folder else f"{target.rstrip('/')}/"
+    paths = [path for path in list_files(folder) if path.lower().endswith(SUFFIXES)]
+    if not paths:
+        raise AttentionOptionError(f"{folder}: no {what} there; expected a folder of {', '.join(SUFFIXES)}")
+    return {path.removeprefix(prefix): path for path in paths}
+
+
+def _official(path: str) -> Mapping[str, str]:
+    try:
+        table = pa_csv.read_csv(
+            pa.BufferReader(read_bytes(path)),
+            convert_options=pa_csv.ConvertOptions(column_types={"image": pa.string(), "split": pa.string()}),
+        )
+        names, splits = table.column("image").to_pylist(), table.column("split").to_pylist()
+    except (pa.ArrowInvalid, KeyError) as e:
+        raise AttentionOptionError(f"{path} is no table of image,split ({' '.join(str(e).split())})") from e
+    for split in sorted(set(map(str, splits)) - _SPLIT_NAMES.keys()):
+        raise AttentionOptionError(f"{path}: split {split!r} is unknown; expected one of {', '.join(SPLITS)}")
+    found: dict[str, str] = {}
+    for name, split in zip(names, splits, strict=True):
+        if found.setdefault(name, _SPLIT_NAMES[split]) != _SPLIT_NAMES[split]:
+            raise AttentionOptionError(f"{path}: {name} is in two splits; leave one")
+    return found
+
+
+def _tasks_of(one: GazeSet, source: GazeSource) -> list[GazeTask]:
+    paths = list_files(source.path)
+    if source.adapter != "table":
+        paths = [path for path in paths if os.path.splitext(path)[1].lower() == ".mat"]
+    if not paths:
+        raise AttentionOptionError(f"{source.path}: no gaze of set {one.name!r} there; check the path")
+    pieces = [tuple(paths[start : start + FILES_PER_TASK]) for start in range(0, len(paths), FILES_PER_TASK)]
+    return [
+        GazeTask(
+            one.name, piece, source.adapter, source.method, dict(source.columns), source.one_based, source.sample_ms
+        )
+        for piece in pieces
+    ]

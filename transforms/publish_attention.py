@@ -1,0 +1,156 @@
+"""Ends an attention-examples pipeline: checks what was rejected, writes the card, puts the data set in place."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import orjson
+
+from features.attention_spec import SPEC, AttentionSpec
+from features.splits import SPLITS
+from features.storage import atomic_write
+from transforms.attention_splits import ImageSplits
+from transforms.publish_dataset import CARD, BadRowsError, EmptyDatasetError
+from transforms.staging import Staging
+from transforms.tally import Tally, by_reason, merge
+from transforms.write_attention import AttentionReport
+
+
+@dataclass(frozen=True)
+class AttentionNotes:
+    """What the card says of how a data set was made.
+
+    Attributes:
+        sources: what was read.
+        sets: what was said of each set.
+        code_version: version of the code.
+        max_bad_share: largest share of rows, and of images, that may be rejected.
+        dead_letter: folder of what was.
+        near_bits: most differing bits of near-duplicates.
+    """
+
+    sources: tuple[str, ...]
+    sets: tuple[dict[str, Any], ...]
+    code_version: str
+    max_bad_share: float
+    dead_letter: str
+    near_bits: int | None
+
+
+class PublishAttention(beam.PTransform):
+    """Pipeline -> the dataset card, having put the staged data set in its final place.
+
+    Args:
+        reports: what the shards hold.
+        tallies: side inputs, what reading counted.
+        splits: singleton side input, ``ImageSplits``.
+        spec: written beside the examples.
+        notes: what the card adds.
+        staging: where the files are and where they go.
+    """
+
+    def __init__(
+        self,
+        reports: beam.PCollection,
+        tallies: tuple[beam.pvalue.AsList, beam.pvalue.AsList],
+        splits: beam.pvalue.AsSingleton,
+        spec: AttentionSpec,
+        notes: AttentionNotes,
+        staging: Staging,
+    ) -> None:
+        super().__init__()
+        self._inputs = (beam.pvalue.AsList(reports), *tallies, splits)
+        self._constants = (spec, notes, staging)
+
+    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
+        return (
+            pipeline
+            | "Once" >> beam.Create([None], reshuffle=False)
+            | "WriteCard" >> beam.Map(_publish, *self._inputs, *self._constants)
+        )
+
+
+def _publish(
+    _: None,
+    reports: list[AttentionReport],
+    images: list[Tally],
+    gaze: list[Tally],
+    splits: ImageSplits,
+    spec: AttentionSpec,
+    notes: AttentionNotes,
+    staging: Staging,
+) -> dict[str, Any]:
+    tally = merge([*images, *gaze])
+    for what, read in (("images", "images"), ("gaze", "gaze_rows")):
+        _check_bad_share(tally, what, read, notes)
+    card = attention_card(reports, tally, splits, spec, notes)
+    if not sum(split["examples"] for split in card["splits"].values()):
+        raise EmptyDatasetError(
+            f"{', '.join(notes.sources)}: {card['images']['read']} images and {card['gaze']['read']} rows of gaze "
+            "read, but no example was made; check that the image names in the gaze files are those of the images"
+        )
+    atomic_write(f"{staging.work}/{SPEC}", spec.to_json())
+    staging.publish(CARD, orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return card
+
+
+def _check_bad_share(tally: Tally, what: str, read: str, notes: AttentionNotes) -> None:
+    total, rejected = tally.counts.get(f"read/{read}", 0), by_reason(tally, f"rejected_{what}")
+    share = sum(rejected.values()) / total if total else 0.0
+    if share > notes.max_bad_share:
+        reasons = ", ".join(f"{reason} {n}" for reason, n in rejected.items())
+        unit = "images" if what == "images" else "rows of gaze"
+        raise BadRowsError(
+            f"{sum(rejected.values())} of {total} {unit} ({share:.1%}) were rejected ({reasons}); at most "
+            f"{notes.max_bad_share:.1%} may be: look at them in {notes.dead_letter}, then mend the source or what the "
+            "sets file says of it, or raise max_bad_share"
+        )
+
+
+def attention_card(
+    reports: Iterable[AttentionReport],
+    tally: Tally,
+    splits: ImageSplits,
+    spec: AttentionSpec,
+    notes: AttentionNotes,
+) -> dict[str, Any]:
+    """Returns the dataset card: counts a split, set and method, what was left out and why, and the fingerprint."""
+    total = AttentionReport()
+    for report in reports:
+        for name in ("examples", "fixations", "dropped", "excluded"):
+            getattr(total, name).update(getattr(report, name))
+    return {
+        "fingerprint": spec.fingerprint,
+        "sources": list(notes.sources),
+        "sets": list(notes.sets),
+        "created_by": f"augury {notes.code_version}",
+        "images": {
+            "read": tally.counts.get("read/images", 0),
+            "masks": tally.counts.get("read/masks", 0),
+            "rejected": by_reason(tally, "rejected_images"),
+            "excluded": dict(sorted(total.excluded.items())),
+        },
+        "gaze": {
+            "read": tally.counts.get("read/gaze_rows", 0),
+            "rejected": by_reason(tally, "rejected_gaze"),
+            "dropped": dict(sorted(total.dropped.items())),
+        },
+        "near_duplicates": {"most_bits": notes.near_bits, "groups": splits.groups, "images": splits.grouped},
+        "splits": {split: _split_card(total, split) for split in SPLITS},
+    }
+
+
+def _split_card(total: AttentionReport, split: str) -> dict[str, Any]:
+    sets, methods = Counter[str](), Counter[str]()
+    for (where, name, method), n in total.examples.items():
+        if where == split:
+            sets[name] += n
+            methods[method] += n
+    return {
+        "examples": sets.total(),
+        "fixations": total.fixations[split],
+        "sets": dict(sorted(sets.items())),
+        "methods": dict(sorted(methods.items())),
+    }

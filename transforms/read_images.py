@@ -1,0 +1,143 @@
+"""Reads images and their masks into what is stored of them; those that cannot be read go to the dead letter."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from features.attention_spec import AttentionSpec
+from features.checks import dead_letters
+from features.gaze_density import encode_map
+from features.gaze_masks import MaskError, read_mask
+from features.images import ImageLimits, Pixels, decode_image
+from features.images_fit import letterbox
+from features.images_hash import perceptual_hash
+from features.images_headers import ImageError
+from features.storage import read_bytes
+from transforms.attention_letters import write_letters
+from transforms.attention_work import IMAGE_SCHEMA, ImageTask, Looks, shard_of
+from transforms.ipc import to_ipc
+from transforms.read_events import TALLY
+from transforms.tally import Tally, count
+
+LOOKS = "looks"
+"""Tag of the output that carries ``Looks``."""
+
+IMAGES_A_TASK = 16
+
+
+@dataclass(frozen=True)
+class _Stored:
+    number: int
+    height: int
+    width: int
+    hash: int
+    encoded: bytes
+    mask: bytes | None
+    mask_max: float | None
+
+
+class ReadImages(beam.PTransform):
+    """Image tasks -> ((shard, images as IPC); ``Looks`` under ``LOOKS``; ``Tally`` under ``TALLY``).
+
+    Args:
+        images: all images of the job.
+        spec: how they are stored.
+        shards: number of shards.
+        dead_letter: folder for what cannot be read.
+        limits: what is still decoded.
+    """
+
+    def __init__(
+        self,
+        images: tuple[ImageTask, ...],
+        spec: AttentionSpec,
+        shards: int,
+        dead_letter: str,
+        limits: ImageLimits,
+    ) -> None:
+        super().__init__()
+        self._images = images
+        self._reader = _ReadSome(spec, shards, dead_letter, limits)
+
+    def expand(self, pipeline: beam.Pipeline) -> Any:
+        numbered = list(enumerate(self._images))
+        pieces = [numbered[start : start + IMAGES_A_TASK] for start in range(0, len(numbered), IMAGES_A_TASK)]
+        return (
+            pipeline
+            | "PlanImages" >> beam.Create(pieces)
+            | "DecodeImages" >> beam.ParDo(self._reader).with_outputs(LOOKS, TALLY, main="images")
+        )
+
+
+class _ReadSome(beam.DoFn):
+    def __init__(self, spec: AttentionSpec, shards: int, dead_letter: str, limits: ImageLimits) -> None:
+        self._spec = spec
+        self._shards = shards
+        self._dead_letter = dead_letter
+        self._limits = limits
+
+    def setup(self) -> None:
+        cv2.setNumThreads(1)  # the runner decides how much is done at once
+
+    def process(self, element: list[tuple[int, ImageTask]]) -> Iterator[Any]:
+        stored: dict[int, list[_Stored]] = {}
+        letters: list[pa.RecordBatch] = []
+        counts: Counter[str] = Counter(images=len(element))
+        for number, task in element:
+            try:
+                found = self._store(number, task, letters)
+            except ImageError as e:
+                letters.append(dead_letters([e.reason], [e.detail], task.path))
+            else:
+                counts["masks"] += task.mask is not None
+                stored.setdefault(shard_of(number, self._shards), []).append(found)
+        for shard, images in stored.items():
+            yield shard, to_ipc(_batch(images))
+        flat = [image for images in stored.values() for image in images]
+        numbers, hashes = [image.number for image in flat], [image.hash for image in flat]
+        yield beam.pvalue.TaggedOutput(LOOKS, Looks(np.array(numbers, np.int32), np.array(hashes, np.uint64)))
+        rejected = write_letters(f"{self._dead_letter}/part-images-{element[0][0]:07d}.parquet", letters)
+        yield beam.pvalue.TaggedOutput(TALLY, Tally({**count("read", counts), **count("rejected_images", rejected)}))
+
+    def _store(self, number: int, task: ImageTask, letters: list[pa.RecordBatch]) -> _Stored:
+        """Decodes one image, and its mask if it has one; a bad mask is a dead letter and the image goes without."""
+        pixels = decode_image(read_bytes(task.path), self._limits)
+        shown, placement = letterbox(pixels, self._spec.width, self._spec.height)
+        mask, most = None, None
+        if task.mask is not None:
+            try:
+                mask, most = encode_map(read_mask(read_bytes(task.mask), placement, self._limits))
+            except (ImageError, MaskError) as e:
+                letters.append(dead_letters([e.reason], [str(e)], task.mask))
+        return _Stored(
+            number=number,
+            height=pixels.shape[0],
+            width=pixels.shape[1],
+            hash=int(perceptual_hash(pixels)),
+            encoded=encode_image(shown, self._spec),
+            mask=mask,
+            mask_max=most,
+        )
+
+
+def encode_image(pixels: Pixels, spec: AttentionSpec) -> bytes:
+    """Returns an image (H, W, 3) RGB as the file that examples hold."""
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    if spec.image_format == "png":
+        done, encoded = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    else:
+        done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg_quality])
+    if not done:
+        raise ImageError("broken", f"an image of shape {pixels.shape} cannot be written as {spec.image_format}")
+    return encoded.tobytes()
+
+
+def _batch(images: list[_Stored]) -> pa.RecordBatch:
+    columns = [pa.array([getattr(image, field.name) for image in images], field.type) for field in IMAGE_SCHEMA]
+    return pa.RecordBatch.from_arrays(columns, schema=IMAGE_SCHEMA)
