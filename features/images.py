@@ -22,12 +22,17 @@ from features.images_headers import (
     ImageHeader,
     read_header,
 )
+from features.images_png import plain_png
 from features.strict import whole
 
 Pixels = npt.NDArray[np.uint8]
 """An image: uint8 (H, W, 3), RGB."""
 
 _BAND_ROWS = 256
+_MOST_SCANS = 500
+
+# Its lines on standard error name no file and say no more than the ImageError does.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,14 @@ class ImageLimits:
         max_pixels: width times height; 40 million hold a page of 2880x13800.
         max_side: pixels of the longer side.
         max_scans: passes over the pixels that a progressive JPEG may take for an image of ``max_pixels``; a smaller
-            one may take as many more as it is smaller. Encoders make about 10.
+            one may take as many more as it is smaller, up to 500. Encoders make about 10.
         animated: whether the first frame of an animation is taken; else animations are refused.
     """
 
     max_bytes: int = 32 * 2**20
     max_pixels: int = 40_000_000
     max_side: int = 20_000
-    max_scans: int = 12
+    max_scans: int = 20
     animated: bool = True
 
     def __post_init__(self) -> None:
@@ -65,7 +70,7 @@ class ImageLimits:
         pixels = header.width * header.height
         if pixels > self.max_pixels:
             raise ImageError(TOO_MANY_PIXELS, f"{size} are {pixels} pixels; expected at most {self.max_pixels}")
-        if header.scans * pixels > self.max_scans * self.max_pixels:
+        if header.scans * pixels > self.max_scans * self.max_pixels or header.scans > _MOST_SCANS:
             raise ImageError(TOO_COMPLEX, f"{size} in {header.scans} passes; save it as a baseline JPEG")
         if header.frames > 1 and not self.animated:
             raise ImageError(ANIMATED, f"{header.frames} frames; expected a still image")
@@ -92,6 +97,8 @@ def decode_image(data: bytes, limits: ImageLimits = ImageLimits()) -> Pixels:
         raise ImageError(TOO_LARGE_BYTES, f"{len(data)} bytes; expected at most {limits.max_bytes}")
     header = read_header(data)
     limits.check(header)
+    if header.format == "png":
+        data = plain_png(data)
     try:
         stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as e:
