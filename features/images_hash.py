@@ -80,9 +80,9 @@ def _join_where_part_is_equal(
 ) -> npt.NDArray[np.int64]:
     parts = codes & mask
     by_part = np.argsort(parts, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(parts[by_part]) != 0])
-    for bucket in np.split(by_part, starts[1:]):
-        rows = max(1, _PAIRS_AT_ONCE // len(bucket))
+    starts = np.flatnonzero(np.diff(parts[by_part])) + 1
+    for bucket in np.split(by_part, starts):
+        rows = max(1, _PAIRS_AT_ONCE // max(1, len(bucket)))
         for at in range(0, len(bucket) - 1, rows):
             some, later = bucket[at : at + rows], bucket[at + 1 :]
             near = bits_apart(codes[some][:, None], codes[later]) <= most_bits
