@@ -244,6 +244,10 @@ def largest(limit_pixels: int, limit_side: int, seed: int) -> Iterator[tuple[str
         image = Image.fromarray(tiled // 128 * 128)
         yield f"JPEG {width}x{height}", _save(image, "JPEG", quality=20)
         yield f"progressive JPEG {width}x{height}", _save(image, "JPEG", quality=20, progressive=True)
+        yield (
+            f"progressive CMYK JPEG {width}x{height}",
+            _save(image.convert("CMYK"), "JPEG", quality=5, progressive=True),
+        )
         yield f"PNG {width}x{height}", _save(image, "PNG", compress_level=1)
         if max(width, height) < 16_384:
             yield f"WebP {width}x{height}", _save(image, "WEBP", quality=20, method=0)

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -55,8 +56,8 @@ def main() -> None:
     photographs = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))[:PHOTOGRAPHS]]
     if not photographs:
         raise SystemExit(f"no photographs in {folder}; name the data's folder in AUGURY_DATA")
-    made = list(bombs())
-    hostile = _run([*made, *spoiled(good_files(photographs), options.files - len(made), options.seed)])
+    files = chain(bombs(), spoiled(good_files(photographs), options.files, options.seed))
+    hostile = _run(islice(files, options.files))
     _tell("hostile", hostile)
     limits = ImageLimits()
     heavy = _run(largest(limits.max_pixels, limits.max_side, options.seed))
