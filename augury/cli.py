@@ -22,6 +22,10 @@ _COMMANDS = {
         "check-generator": ("check_generator:check_generator", "Check that a generator's examples leak no answers."),
         "inspect-buckets": ("inspect_buckets:inspect_buckets", "Measure how many hash buckets the events need."),
         "examples": ("examples:examples", "Turn web events into training examples."),
+        "attention-examples": (
+            "attention_examples:attention_examples",
+            "Turn images and gaze into training examples.",
+        ),
     },
     "Models": {
         "train": ("train:app", "Train a model on examples."),
@@ -49,6 +53,7 @@ _EXTRAS = {
     "tfx_bsl": "pipelines",
     "tensorflow_metadata": "pipelines",
     "google_crc32c": "pipelines",
+    "cv2": "attention",
     "tensorflow": "behavior",
     "xgboost": "behavior",
     "optuna": "behavior",

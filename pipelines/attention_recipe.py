@@ -16,7 +16,7 @@ from pipelines.attention_sets import GazeSet, GazeSource, SetsFile, read_sets
 from transforms.attention_splits import SplitShares
 from transforms.attention_work import GazeTask, ImageTask, stem_of
 
-IMAGES_PER_SHARD = 100
+IMAGES_PER_SHARD = 50
 MAX_SHARDS = 4096
 FILES_PER_TASK = 64
 """Small files of gaze, such as one a person and image, that are read by one task."""
@@ -115,9 +115,15 @@ def make_attention_recipe(options: AttentionExamplesOptions) -> AttentionRecipe:
             options.validation, options.test, options.seed, options.near_bits if options.near_bits >= 0 else None
         ),
         forced_first=frozenset(one.name for one in file.sets if one.drop_first),
-        shards=options.shards or min(MAX_SHARDS, -(-len(images) // IMAGES_PER_SHARD)),
+        shards=options.shards or _shards_for(len(images)),
         plain=file.plain,
     )
+
+
+def _shards_for(images: int) -> int:
+    """Returns the number of shards: one, or an even number, since processes mostly come in such."""
+    needed = -(-images // IMAGES_PER_SHARD)
+    return 1 if needed == 1 else min(MAX_SHARDS, needed + needed % 2)
 
 
 def _spec_of(options: AttentionExamplesOptions, file: SetsFile) -> AttentionSpec:
