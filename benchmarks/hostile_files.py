@@ -251,8 +251,12 @@ def largest(limit_pixels: int, limit_side: int, seed: int) -> Iterator[tuple[str
         yield f"PNG {width}x{height}", _save(image, "PNG", compress_level=1)
         if max(width, height) < 16_384:
             yield f"WebP {width}x{height}", _save(image, "WEBP", quality=20, method=0)
+            frames = [Image.new("RGBA", image.size, (shade, 0, 0, 99)) for shade in (1, 2)]
+            moving = _save(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True, method=0)
+            yield f"animated WebP {width}x{height}", moving
         yield f"GIF {width}x{height}", _save(image.convert("L"), "GIF")
-        yield f"16-bit PNG {width}x{height}", _deep_png(tiled)
+        # Equal rows, since noise of this depth would be more bytes than are allowed.
+        yield f"16-bit PNG {width}x{height}", _deep_png(np.repeat(tiled[:1], height, axis=0))
 
 
 def _deep_png(image: Photograph) -> bytes:
