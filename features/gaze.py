@@ -6,6 +6,7 @@ A point is in pixels of the image as it is shown (EXIF rotation applied): x to t
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import mmh3
 import numpy as np
@@ -177,7 +178,7 @@ class Points:
     def traces(self) -> Iterable[slice]:
         """Returns the rows of each subject, one slice a subject."""
         starts = np.flatnonzero(np.diff(self.subject, prepend=self.subject[:1] - 1)).tolist()
-        return [slice(a, b) for a, b in zip(starts, [*starts[1:], len(self)], strict=True)]
+        return [slice(a, b) for a, b in pairwise([*starts, len(self)])]
 
 
 def check_points(points: Points, height: int, width: int, *, drop_first: bool = False) -> tuple[Points, dict[str, int]]:

@@ -86,6 +86,8 @@ def read_points(
                 yield _adapt(table, rows, source, set_name, method, one_based, sample_ms)
                 rows += table.num_rows
     except pa.ArrowInvalid as e:
+        if str(e) == "Empty CSV file":  # a header and no rows: nothing was recorded
+            return
         raise GazeError(f"{source} is no CSV table ({' '.join(str(e).split())}); expected a header and rows") from e
     if broken:
         yield AdaptedGaze(no_points(), dead_letters([WRONG_COLUMNS] * len(broken), broken, source))
@@ -108,7 +110,7 @@ def _names(file: IO[bytes], source: str, columns: Mapping[str, str]) -> tuple[li
             raise GazeError(
                 f"{source} has no column {theirs!r} (it has {', '.join(there)}); map it in `columns` of the set"
             )
-    return there, names
+    return there, dict(sorted(names.items(), key=lambda item: there.index(item[1])))  # as the rows have them
 
 
 def _adapt(
