@@ -255,8 +255,8 @@ def largest(limit_pixels: int, limit_side: int, seed: int) -> Iterator[tuple[str
             moving = _save(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True, method=0)
             yield f"animated WebP {width}x{height}", moving
         yield f"GIF {width}x{height}", _save(image.convert("L"), "GIF")
-        # Equal rows, since noise of this depth would be more bytes than are allowed.
-        yield f"16-bit PNG {width}x{height}", _deep_png(np.repeat(tiled[:1], height, axis=0))
+        # One colour, since noise of this depth would be more bytes than are allowed.
+        yield f"16-bit PNG {width}x{height}", _deep_png(np.full_like(tiled, 128))
 
 
 def _deep_png(image: Photograph) -> bytes:
