@@ -1,6 +1,7 @@
 """How far shares of regions can be trusted: the number of effective fixations of a model, measured on real ones."""
 
 from collections.abc import Iterable
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from models.attention.metrics import MetricsError
 BOXES = 20
 _SMALLEST, _LARGEST = 0.1, 0.6
 _MOST = 100_000
+_LEAST_VARIANCE = 1e-12
 
 
 def effective_fixations(
@@ -20,9 +22,9 @@ def effective_fixations(
     """Returns for how many fixations a model's shares stand, and how often the intervals of that number hold.
 
     Random boxes, a tenth to six tenths of the image wide and high, are laid on each image. With a predicted share s and
-    the share t of the real density, the number n solves ``sum((t - s)^2) = sum(s (1 - s)) / n``: n independent
-    fixations drawn from a perfect map would miss by as much. Half of the images give n, the other half the coverage,
-    which for intervals that can be trusted is near ``level``.
+    the share t of the real density, ``z = abs(t - s) / sqrt(s (1 - s))`` would be less than ``u / sqrt(n)`` in a share
+    ``level`` of boxes, had n fixations been drawn from a perfect map (u is the normal quantile, 1.96 for 0.95). The
+    number n is the one that makes it so. Every other image gives n, the rest judge its intervals.
 
     Args:
         pairs: (predicted map, true density), each (H, W), at least two.
@@ -38,7 +40,7 @@ def effective_fixations(
     """
     rng = np.random.default_rng(seed)
     kept: list[tuple[npt.ArrayLike, list[Region], npt.NDArray[np.float64]]] = []
-    spread: list[float] = []
+    distances: list[float] = []
     errors: list[float] = []
     for index, (predicted, truth) in enumerate(pairs):
         height, width = np.asarray(predicted).shape
@@ -49,11 +51,13 @@ def effective_fixations(
         if index % 2:
             kept.append((predicted, regions, real))
         else:
-            spread += [float(np.sum((real - said) ** 2)), float(np.sum(said * (1 - said)))]
+            deviation = np.sqrt(np.maximum(said * (1 - said), _LEAST_VARIANCE))
+            distances += (np.abs(real - said) / deviation).tolist()
     if not kept:
-        raise MetricsError(f"{len(spread) // 2} images; expected at least two, one to fit and one to judge")
-    squared, variance = sum(spread[::2]), sum(spread[1::2])
-    number = int(np.clip(round(variance / squared), 1, _MOST)) if squared > 0 else _MOST
+        raise MetricsError(f"{len(errors) // boxes} images; expected at least two, one to fit and one to judge")
+    far = float(np.quantile(distances, level))
+    bound = NormalDist().inv_cdf((1 + level) / 2)
+    number = int(np.clip(round((bound / far) ** 2), 1, _MOST)) if far > 0 else _MOST
     held = [
         share.low <= t <= share.high
         for predicted, regions, real in kept
