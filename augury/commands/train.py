@@ -5,6 +5,7 @@ import typer
 from augury.commands import screen
 from augury.commands.flags import argv_of, takes
 from augury.processes import run_module
+from models.attention.options import TrainOptions as AttentionOptions
 from models.behavior.options import TrainOptions
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", add_completion=False, help="Train a model.")
@@ -35,3 +36,25 @@ def behavior(options: TrainOptions) -> None:
         raise typer.Exit(code)
     screen.line(f"report: {options.output.rstrip('/')}/report.html")
     screen.line(f"next: augury publish {options.output} behavior/NAME")
+
+
+@app.command()
+@takes(AttentionOptions)
+def attention(options: AttentionOptions) -> None:
+    """Train a model of where people will look.
+
+    Trains a U-Net on the examples, exports it to ONNX, measures it on the test images and writes an artifact: the
+    graph, the weights, its cards and its golden set. The artifact appears whole or not at all. Checkpoints are kept
+    beside it: a training that was stopped goes on with `--resume`, on a CPU to the same result.
+
+    **Examples**
+
+    - `augury train attention --examples examples --output model --encoder-weights imagenet`
+    - `augury train attention --examples examples --output model --encoder-weights mobilenet_v2-b0353104.pth`
+    - `augury train attention --examples examples --output model --encoder plain --loss dice=1,bce=1`
+    - `augury train attention --examples examples --output model --resume` : go on after an interruption
+    """
+    code = run_module("models.attention.train", argv_of(options))
+    if code:
+        raise typer.Exit(code)
+    screen.line(f"next: augury publish {options.output} attention/NAME")

@@ -1,0 +1,177 @@
+"""Options of the attention model: everything that decides a network or a training run, refused at start-up."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from models.behavior.options import OptionError, option
+
+__all__ = ["ENCODERS", "LOSSES", "NetworkOptions", "OptionError", "TrainOptions", "parse_loss"]
+
+ENCODERS = ("plain", "vgg16", "vgg19", "resnet18", "resnet34", "resnet50", "mobilenet_v2")
+"""The encoders: "plain" is the U-Net of Ronneberger et al. 2015, the others are torchvision's."""
+
+LOSSES = ("kl", "cc", "nss", "dice", "bce")
+"""The terms that a loss can be a weighted sum of."""
+
+_COORDINATES = ("none", "ij", "ijr")
+_SCHEDULES = ("cosine", "plateau", "constant")
+_PRIORS = ("none", "shared", "per_set")
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """The shape of the network."""
+
+    encoder: str = option("mobilenet_v2", f"encoder: {', '.join(ENCODERS)}")
+    depth: int = option(5, "encoder stages used, each half the size of the one before it")
+    width: int = option(16, "channels of the decoder at full size; each halving of the size doubles them, up to 256")
+    output_stride: int = option(2, "size of the input over that of the last decoder stage: 1, 2 or 4, then enlarged")
+    coordinates: str = option("none", "CoordConv channels: none, ij (row, column) or ijr (and the radius)")
+    prior: str = option("shared", "learned bias of place: none, shared, or per_set (shared and each set's own)")
+    dropout: float = option(0.1, "share of the channels of the deepest stage dropped in training")
+
+    def __post_init__(self) -> None:
+        one_of("encoder", self.encoder, ENCODERS)
+        one_of("coordinates", self.coordinates, _COORDINATES)
+        one_of("prior", self.prior, _PRIORS)
+        within("depth", self.depth, 2, 5, int)
+        within("width", self.width, 1, 256, int)
+        within("dropout", self.dropout, 0.0, 0.95, float)
+        if isinstance(self.output_stride, bool) or self.output_stride not in (1, 2, 4):
+            raise OptionError(f"output_stride is {self.output_stride!r}; expected 1, 2 or 4")
+        if self.output_stride >= 2**self.depth:
+            raise OptionError(f"output_stride {self.output_stride} leaves nothing to decode at depth {self.depth}")
+
+    @property
+    def multiple(self) -> int:
+        """What width and height of an image must be a multiple of."""
+        return int(2**self.depth)
+
+
+@dataclass(frozen=True)
+class TrainOptions(NetworkOptions):
+    """What to train on, where to write, and how to train."""
+
+    examples: str = option("", "folder that the attention pipeline wrote (local or gs://)")
+    output: str = option("", "folder of the artifact; it must not exist yet")
+    work_dir: str | None = option(None, "folder of checkpoints and TensorBoard logs; <output>.work if not given")
+    encoder_weights: str = option(
+        "none", "pretrained encoder: none, imagenet, the name of one of torchvision's weights, or a file of them"
+    )
+    loss: str = option("kl=1,cc=1,nss=0.1", f"weighted sum to minimise, of {', '.join(LOSSES)} (cc and nss negated)")
+    learning_rate: float = option(1e-3, "AdamW's largest step size")
+    encoder_rate: float = option(0.3, "step size of a pretrained encoder, as a share of learning_rate; 0 freezes it")
+    frozen_norms: bool = option(False, "keep the batch norms of a pretrained encoder as they are")
+    weight_decay: float = option(1e-2, "AdamW's decay of weights (biases, norms and the prior are left out)")
+    schedule: str = option("cosine", "of the step size: cosine to 0 at max_epochs, plateau, or constant")
+    warmup_steps: int = option(50, "steps over which the step size grows from 0")
+    batch_size: int = option(8, "images a step")
+    max_epochs: int = option(12, "most passes over the training images")
+    patience: int = option(4, "epochs without a better validation loss before training stops")
+    average: float = option(0.99, "decay a step of the running average of weights that is judged and kept; 0 for none")
+    color: float = option(0.1, "largest change of brightness, contrast and saturation of a training image")
+    no_flip: bool = option(False, "do not mirror training images")
+    methods: str = option("all", "what a training image's fixations were measured with: all, or names such as eye,mask")
+    full_precision: bool = option(False, "do not use half precision on a GPU")
+    device: str = option("auto", "auto (a GPU where there is one), cpu, cuda, or cuda:1")
+    threads: int = option(0, "CPU threads; 0 leaves it to torch")
+    mirror: bool = option(False, "export a network that also looks at the mirrored image, at twice the time")
+    export_set: str = option("", "with --prior per_set: the set whose prior is exported; none: the shared one")
+    golden_images: int = option(32, "images of the golden set")
+    int8: bool = option(False, "also export the network with 8-bit weights and activations")
+    seed: int = option(0, "decides initial weights, order of images, augmentation and dropout")
+    resume: bool = option(False, "go on from the checkpoint in the work folder, where there is one")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("examples", "output"):
+            if not getattr(self, name):
+                raise OptionError(f"{name} is missing; name a folder with --{name}")
+        if not self.encoder_weights or (self.encoder == "plain" and self.encoder_weights != "none"):
+            raise OptionError(
+                f"encoder_weights is {self.encoder_weights!r} for the encoder {self.encoder}; expected none"
+                + ("" if self.encoder == "plain" else ", imagenet, the name of torchvision weights, or a file")
+            )
+        parse_loss(self.loss)
+        one_of("schedule", self.schedule, _SCHEDULES)
+        within("learning_rate", self.learning_rate, 1e-8, 1.0, float)
+        within("encoder_rate", self.encoder_rate, 0.0, 10.0, float)
+        within("weight_decay", self.weight_decay, 0.0, 1.0, float)
+        within("warmup_steps", self.warmup_steps, 0, 1_000_000, int)
+        within("batch_size", self.batch_size, 1, 4096, int)
+        within("max_epochs", self.max_epochs, 1, 100_000, int)
+        within("patience", self.patience, 1, 100_000, int)
+        within("average", self.average, 0.0, 0.99999, float)
+        within("color", self.color, 0.0, 0.5, float)
+        within("threads", self.threads, 0, 1024, int)
+        within("golden_images", self.golden_images, 1, 1000, int)
+        within("seed", self.seed, 0, 2**31 - 1, int)
+        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
+            raise OptionError(f"device is {self.device!r}; expected auto, cpu, cuda or cuda:N")
+        if not self.methods or not all(self.methods.split(",")):
+            raise OptionError(f"methods is {self.methods!r}; expected all, or names parted by commas such as eye,mask")
+        if self.export_set and self.prior != "per_set":
+            raise OptionError(f"export_set is {self.export_set!r}, but no set has a prior; give --prior per_set")
+
+    @property
+    def work_folder(self) -> str:
+        """Where checkpoints and TensorBoard logs are."""
+        return self.work_dir or f"{self.output.rstrip('/')}.work"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the options as JSON-able values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Makes options from a mapping.
+
+        Raises:
+            OptionError: a key is unknown, or a value impossible.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        for name in values:
+            if name not in known:
+                raise OptionError(f"unknown option {name!r}; expected one of {', '.join(sorted(known))}")
+        return cls(**values)
+
+
+def parse_loss(text: str) -> dict[str, float]:
+    """Returns weights by term of a loss such as ``kl=1,cc=1,nss=0.1``.
+
+    Raises:
+        OptionError: an unknown term, one given twice, or a weight that is not a positive number.
+    """
+    weights: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, weight = part.partition("=")
+        try:
+            value = float(weight)
+        except ValueError:
+            value = math.nan
+        if name not in LOSSES or name in weights or not 0 < value < math.inf:
+            raise OptionError(
+                f"loss is {text!r}: {part!r} does not fit; expected terms of {', '.join(LOSSES)}, each once with a "
+                "positive weight, such as kl=1,cc=1,nss=0.1"
+            )
+        weights[name] = value
+    if weights.keys() == {"nss"}:
+        raise OptionError(f"loss is {text!r}: NSS alone has no least value; add kl, cc, dice or bce")
+    return weights
+
+
+def within(name: str, value: Any, low: float, high: float, kind: type) -> None:
+    """Refuses what is not a number of that kind from ``low`` to ``high``."""
+    fits = isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
+    if not fits or not math.isfinite(value) or not low <= value <= high:
+        expected = "a whole number" if kind is int else "a number"
+        raise OptionError(f"{name} is {value!r}; expected {expected} from {low:g} to {high:g}")
+
+
+def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Refuses what is not one of ``allowed``."""
+    if value not in allowed:
+        raise OptionError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")

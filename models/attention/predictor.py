@@ -1,0 +1,136 @@
+"""Predictor: the ONNX graph of an artifact, asked one image at a time. No torch, no training code."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from features.attention_spec import SPEC, AttentionSpec
+from features.errors import AuguryError
+from features.images_fit import letterbox
+from features.storage import read_bytes, read_text
+
+MODEL_FILE = "model.onnx"
+INT8_FILE = "model.int8.onnx"
+DESCRIPTION_FILE = "model.json"
+FORMAT = "onnx"
+
+_UNREADABLE = (ort_errors.InvalidProtobuf, ort_errors.InvalidGraph, ort_errors.Fail, ort_errors.InvalidArgument)
+
+
+class PredictorError(AuguryError, ValueError):
+    """An artifact that cannot be loaded, does not fit the spec in use, or an image that it cannot be asked."""
+
+
+class Predictor:
+    """A loaded model; safe to call from several threads.
+
+    Attributes:
+        spec: what stored images and maps are.
+    """
+
+    def __init__(self, spec: AttentionSpec, model: bytes, threads: int = 0) -> None:
+        self.spec = spec
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.use_deterministic_compute = True
+        options.log_severity_level = 4
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        shape = [1, spec.height, spec.width, 3]
+        found = [(item.name, item.type, item.shape) for item in self._session.get_inputs()]
+        if found != [("image", "tensor(uint8)", shape)]:
+            raise PredictorError(
+                f"the graph takes {found}; expected one image, uint8 {shape}: open the version again, or train again"
+            )
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path,
+        expected: AttentionSpec | None = None,
+        *,
+        threads: int = 0,
+        int8: bool = False,
+    ) -> "Predictor":
+        """Loads the model of an artifact.
+
+        Args:
+            folder: of the artifact.
+            expected: the spec in use, where it does not come from the artifact.
+            threads: of one call; 0 is as many as there are processors. The bits of an answer do not depend on it.
+            int8: the graph with 8-bit weights, where one was exported.
+
+        Raises:
+            PredictorError: the model belongs to another spec, or is not one.
+            StorageError: a file is missing.
+        """
+        spec = AttentionSpec.from_json(read_text(f"{folder}/{SPEC}"))
+        try:
+            description = json.loads(read_bytes(f"{folder}/{DESCRIPTION_FILE}"))
+            kind, fingerprint = description["format"], description["fingerprint"]
+        except (ValueError, KeyError, TypeError) as e:
+            raise PredictorError(
+                f"{folder}/{DESCRIPTION_FILE} does not describe a model ({e!r}); open the version again, or train again"
+            ) from e
+        if kind != FORMAT:
+            raise PredictorError(f"{folder}/{DESCRIPTION_FILE}: format is {kind!r}; expected {FORMAT!r}")
+        _check(folder, spec, DESCRIPTION_FILE, fingerprint)
+        if expected is not None:
+            _check(folder, spec, "the spec in use", expected.fingerprint)
+        name = INT8_FILE if int8 else MODEL_FILE
+        model = read_bytes(f"{folder}/{name}")
+        try:
+            return cls(spec, model, threads)
+        except _UNREADABLE as e:
+            reason = " ".join(str(e).split())[:200]
+            raise PredictorError(f"{folder}/{name} is no ONNX graph that can be run ({reason}); train again") from e
+
+    def predict(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Returns where people look in an image: a density, float32 (H, W) of sum 1, of the image's own size.
+
+        Args:
+            image: uint8 (H, W, 3) RGB of any size; it is letterboxed to the model's.
+
+        Raises:
+            PredictorError: another shape or dtype.
+        """
+        canvas, placement = letterbox(_checked(image), self.spec.width, self.spec.height)
+        return placement.restore(self.density(canvas), density=True)
+
+    def density(self, canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Returns the density, float32 (H, W) of sum 1, of an image uint8 (H, W, 3) of the model's size."""
+        return self._run("density", canvas)
+
+    def logits(self, canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Returns the logits, float32 (H, W), of an image of the model's size.
+
+        Those of tiles can be stitched (``features.images_fit.stitch``); a loss without Dice or BCE leaves their level
+        free, so that one tile's may lie above another's.
+        """
+        return self._run("logits", canvas)
+
+    def _run(self, output: str, canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        size = (self.spec.height, self.spec.width, 3)
+        if _checked(canvas).shape != size:
+            raise PredictorError(f"the image has shape {canvas.shape}; expected {size}: letterbox it first")
+        answers: list[Any] = self._session.run([output], {"image": np.ascontiguousarray(canvas)[None]})
+        found: npt.NDArray[np.float32] = answers[0][0]
+        return found
+
+
+def _checked(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise PredictorError(f"the image is {image.dtype} {image.shape}; expected uint8 (H, W, 3): decode it first")
+    return image
+
+
+def _check(folder: str | Path, spec: AttentionSpec, name: str, fingerprint: str) -> None:
+    if fingerprint != spec.fingerprint:
+        raise PredictorError(
+            f"{folder}: {SPEC} has fingerprint {spec.fingerprint[:12]}, {name} has {str(fingerprint)[:12]}; images "
+            "must be prepared by the spec that the model was trained with"
+        )

@@ -1,0 +1,178 @@
+"""From an examples folder to an artifact: fit, export, measure on the test images, golden set."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from features.attention_spec import SPEC
+from features.splits import SPLITS
+from features.storage import list_files, write_folder_atomic
+from models.attention import golden
+from models.attention.checkpoint import Checkpoint, identity_of
+from models.attention.dataset import ExamplesFolder, Split
+from models.attention.events import EventFile
+from models.attention.export import export
+from models.attention.fitting import FitState, Fitter, Progress, TrainingError
+from models.attention.measuring import measure
+from models.attention.network import AttentionNetwork, is_probability
+from models.attention.options import OptionError, TrainOptions
+from models.attention.predictor import Predictor
+from models.attention.quantize import agreement, quantize
+from models.attention.weights import save_weights
+
+__all__ = ["Progress", "TrainingError", "train"]
+
+_PROBES = 4
+_CALIBRATION_IMAGES = 32
+
+
+def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
+    """Trains a model and writes its artifact, which appears as ``options.output``, whole or not at all.
+
+    Checkpoints and TensorBoard logs go to ``options.work_folder``; with ``options.resume`` a training that was killed
+    goes on from there and, on a CPU, ends with the same result.
+
+    Returns:
+        The artifact's folder.
+
+    Raises:
+        TrainingError, OptionError, DatasetError, RecordError, EncoderError, ExportError, StorageError: one line each;
+            nothing is left behind but the work folder.
+    """
+    if list_files(options.output):
+        raise TrainingError(f"{options.output} exists already; choose another --output, or remove it")
+    started = time.monotonic()
+    device = choose_device(options.device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    folder = ExamplesFolder.open(options.examples)
+    set_number = _set_number(options, folder)
+    splits: dict[str, Split] = {}
+    for index, name in enumerate(SPLITS):
+        progress("read", index, len(SPLITS), name)
+        splits[name] = folder.read(name)
+    progress("read", len(SPLITS), len(SPLITS), "")
+
+    torch.manual_seed(options.seed)
+    spec = folder.spec
+    network = AttentionNetwork(options, spec.height, spec.width, spec.sets, options.encoder_weights)
+    learnt, judged = (splits[name].of_methods(options.methods) for name in ("train", "validation"))
+    fitter = Fitter(network, learnt, judged, options, device)
+    checkpoint = Checkpoint(options.work_folder, identity_of(options, folder.card))
+    if options.resume:
+        checkpoint.restore(fitter)
+    fit(fitter, checkpoint, options.work_folder, progress)
+
+    with write_folder_atomic(options.output) as staged:
+        _write_text(staged / SPEC, spec.to_json())
+        _write_json(staged / "dataset_card.json", folder.card)
+        best = fitter.averaged.cpu()
+        save_weights(best, staged)
+        probes = [item.image() for item in splits["train"].stored[:_PROBES]]
+        parity = export(
+            best,
+            spec,
+            staged,
+            probability=is_probability(options.loss),
+            set_number=set_number,
+            mirror=options.mirror,
+            probes=probes,
+        )
+        about: dict[str, Any] = {"parity": asdict(parity)}
+        if options.int8:
+            about["int8"] = _quantized(staged, splits)
+        predictor = Predictor.load(staged)
+        metrics = measure(predictor, splits["test"], progress)
+        golden.write(staged, golden.choose(splits["test"], options.golden_images), predictor)
+        card = model_card(options, folder, fitter.state, metrics, time.monotonic() - started)
+        _write_json(staged / "model_card.json", {**card, **about})
+    checkpoint.remove()
+    return Path(options.output)
+
+
+def fit(fitter: Fitter, checkpoint: Checkpoint, work_folder: str, progress: Progress) -> None:
+    """Runs the fitter to its end, with a checkpoint and TensorBoard scalars after every epoch."""
+    with EventFile(f"{work_folder}/tensorboard") as events:
+
+        def after_epoch(state: FitState) -> None:
+            checkpoint.save(fitter)
+            events.add(len(state.history), {k: v for k, v in state.history[-1].items() if k != "epoch"})
+            progress("epoch", len(state.history), fitter.options.max_epochs, _epoch_note(state))
+
+        fitter.run(after_epoch, progress)
+
+
+def choose_device(name: str) -> torch.device:
+    """Returns the device to train on.
+
+    Raises:
+        OptionError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        if device.type == "cuda":
+            torch.cuda.get_device_properties(device)
+    except (RuntimeError, AssertionError) as e:
+        reason = " ".join(str(e).split())[:200]
+        raise OptionError(f"device is {name!r}, which this machine does not offer ({reason}); try auto or cpu") from e
+    return device
+
+
+def model_card(
+    options: TrainOptions, folder: ExamplesFolder, state: FitState, metrics: Mapping[str, Any], seconds: float
+) -> dict[str, Any]:
+    """Returns what the model is, where it comes from and how good it is."""
+    return {
+        "family": "attention",
+        "code_version": version("augury"),
+        "fingerprint": folder.spec.fingerprint,
+        "examples": options.examples,
+        "sets": list(folder.spec.sets),
+        "arguments": options.to_dict(),
+        "best_epoch": state.best_epoch,
+        "history": state.history,
+        "metrics": dict(metrics),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _set_number(options: TrainOptions, folder: ExamplesFolder) -> int | None:
+    if not options.export_set:
+        return None
+    if options.export_set not in folder.spec.sets:
+        raise OptionError(f"export_set is {options.export_set!r}; expected one of {', '.join(folder.spec.sets)}")
+    return folder.spec.set_number(options.export_set)
+
+
+def _quantized(staged: Path, splits: Mapping[str, Split]) -> dict[str, float]:
+    quantize(staged, [item.image() for item in splits["train"].stored[:_CALIBRATION_IMAGES]])
+    return agreement(staged, [item.image() for item in splits["validation"].stored[:_CALIBRATION_IMAGES]])
+
+
+def _epoch_note(state: FitState) -> str:
+    last = state.history[-1]
+    terms = (f"{name.removeprefix('validation_')} {value:.4f}" for name, value in last.items() if "validation_" in name)
+    return f"train loss {last['train_loss']:.4f}; validation {', '.join(terms)}; best {state.best_loss:.4f}"
+
+
+def _write_json(path: Path, value: Any) -> None:
+    _write_text(path, json.dumps(value, indent=2, allow_nan=False, default=_number) + "\n")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
