@@ -39,7 +39,6 @@ NO_IMAGE_NAME = "no_image_name"
 BAD_NUMBER = "bad_number"
 WRONG_COLUMNS = "wrong_columns"
 UNKNOWN_IMAGE = "unknown_image"
-UNREADABLE = "unreadable"
 EMPTY_MASK = "empty_mask"
 OTHER_SHAPE = "mask_of_another_shape"
 

@@ -1,0 +1,122 @@
+"""The attention-examples pipeline over OSIE with one process and with two: ``make bench-attention-pipeline``."""
+
+import argparse
+import hashlib
+import os
+import shutil
+import statistics
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from benchmarks.figures import Figure, write_results
+from benchmarks.processes import Run, run_side
+from transforms.publish_dataset import CARD
+
+SIDE = "benchmarks.attention_pipeline_side"
+FEW = 2
+"""Images of the run whose time is taken for the start of processes and of Beam."""
+
+
+def main() -> None:
+    """Measures and writes ``benchmarks/results/attention_pipeline.json``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scratch", help="folder for the examples, some hundred MB; a temporary one by default")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each side; medians are taken")
+    given = parser.parse_args()
+    osie = Path(os.environ.get("AUGURY_DATA", "../shared/data")).resolve() / "osie"
+    if not (osie / "images").is_dir():
+        raise SystemExit(f"no {osie}/images; name the data's folder in AUGURY_DATA")
+    scratch = Path(tempfile.mkdtemp(prefix="augury-bench-", dir=given.scratch))
+    try:
+        write_results("attention_pipeline", _figures(osie, scratch, given.rounds))
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _figures(osie: Path, scratch: Path, rounds: int) -> list[Figure]:
+    whole, few = scratch / "whole.toml", scratch / "few.toml"
+    whole.write_text(_sets(str(osie / "images"), osie))
+    (scratch / "few").mkdir()
+    for path in sorted((osie / "images").iterdir())[:FEW]:
+        shutil.copy(path, scratch / "few")
+    gaze = scratch / "few.csv"
+    names = [path.name for path in (scratch / "few").iterdir()]
+    gaze.write_text("image,x,y\n" + "".join(f"{name},400,300\n" for name in names))
+    few.write_text(f'[[set]]\nname = "few"\nimages = "few"\ngaze = [{{ path = "{gaze}", method = "eye" }}]\n')
+    runs: dict[tuple[str, int], list[Run]] = {}
+    made: set[str] = set()
+    for _ in range(rounds):  # the sides in turn, so that a slow spell of the machine meets them all
+        for sets in (few, whole):
+            for processes in (1, 2):
+                output = scratch / "examples"
+                arguments = ["--sets", str(sets), "--output", str(output), "--processes", str(processes)]
+                runs.setdefault((sets.stem, processes), []).append(run_side(SIDE, arguments))
+                if sets is whole:
+                    made.add(_digest(output))
+    if len(made) != 1:
+        raise SystemExit("one process and two did not count the same examples")
+    images = orjson.loads((scratch / "examples" / CARD).read_bytes())["images"]["read"]
+    one, two = _median(runs["whole", 1]), _median(runs["whole", 2])
+    start_one, start_two = _median(runs["few", 1]), _median(runs["few", 2])
+    work_one, work_two = one - start_one, two - start_two
+    return [
+        Figure(
+            "attention_pipeline_scaling",
+            f"seconds for {images} OSIE images with eye fixations and cursor samples, start-up (a run over {FEW} "
+            f"images: {start_one:.1f} and {start_two:.1f} s) excluded: {work_one:.1f} with 1 process over "
+            f"{work_two:.1f} with 2",
+            work_one / work_two,
+            "ratio",
+            ">= 1.6",
+        ),
+        Figure(
+            "attention_pipeline_scaling_with_start",
+            f"the same with start-up: {one:.1f} with 1 process over {two:.1f} with 2",
+            one / two,
+            "ratio",
+        ),
+        Figure(
+            "attention_pipeline_images_per_second",
+            "images a second with 2 processes, start-up excluded",
+            images / work_two,
+            "images/s",
+        ),
+    ]
+
+
+def _sets(images: str, osie: Path) -> str:
+    return f"""
+[[set]]
+name = "osie"
+images = "{images}"
+split = "{osie}/split.csv"
+drop_first = true
+sigma_px = 24
+
+[[set.gaze]]
+path = "{osie}/fixations.csv.gz"
+method = "eye"
+
+[[set.gaze]]
+path = "{osie}/mouse_contingent.csv.gz"
+method = "mouse_samples"
+sample_ms = 20
+"""
+
+
+def _digest(folder: Path) -> str:
+    """Returns what the card says of the counts; equal examples may differ in the order of their features' bytes."""
+    card = orjson.loads((folder / CARD).read_bytes())
+    kept = {name: card[name] for name in ("fingerprint", "images", "gaze", "splits", "near_duplicates")}
+    return hashlib.sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _median(runs: Sequence[Run]) -> float:
+    return statistics.median(run.seconds for run in runs)
+
+
+if __name__ == "__main__":
+    main()
