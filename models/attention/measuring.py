@@ -1,49 +1,119 @@
-"""What a training says of its model: the metrics of the exported graph on the test images."""
+"""What a training says of its model: the exported graph on the test images, beside the baselines and people."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.attention import metrics
-from models.attention.dataset import Split
+from features.images_fit import Placement
+from models.attention.baselines import human_consistency, residual_with_prior
+from models.attention.dataset import DatasetError, Split, Stored
+from models.attention.evaluation import CENTRE_PRIOR, MODEL, Case, OtherFixations, evaluate, worst_and_best
 from models.attention.predictor import Predictor
+from models.attention.report import Picture, render_report
+
+SPECTRAL_RESIDUAL = "spectral_residual"
+_PICTURES = 6
+
+Floats = npt.NDArray[np.float32]
+Progress = Callable[[str, int, int, str], None]
 
 
 def measure(
-    predictor: Predictor, split: Split, progress: Callable[[str, int, int, str], None] = lambda *_: None
-) -> dict[str, float]:
-    """Returns the mean over the images of a split of NSS, AUC (all pixels), CC, SIM and KLD.
+    predictor: Predictor, split: Split, prior: npt.NDArray[np.float32], progress: Progress = lambda *_: None
+) -> dict[str, Any]:
+    """Returns what ``models.attention.evaluation.evaluate`` says of a model on the images of a split.
 
-    Measured on the stored images, of the model's size, within what is image and not letterbox; NSS and AUC over the
-    images that have fixations (absent where none has).
+    Measured on the stored images, which are of the model's size, within what is image and not letterbox. Images without
+    fixations are left out, and counted in ``without_fixations``.
 
     Args:
         predictor: to measure.
         split: whose images to measure on.
+        prior: float32 (H, W), mean map of other images.
         progress: told of the images done.
     """
-    found: dict[str, list[float]] = {}
+    judged = measurable(split)
+    found = evaluate(_cases(predictor, judged, prior, progress), _other_fixations(judged))
+    return {**found, "without_fixations": len(split) - len(judged)}
+
+
+def measurable(split: Split) -> Split:
+    """Returns the images of a split that have fixations within them.
+
+    Raises:
+        DatasetError: there are none.
+    """
+    kept = tuple(item for item in split.stored if len(_inside(item, item.placement(split.spec))[0]))
+    if not kept:
+        raise DatasetError(f"no image of {split.name} has fixations to measure a model by; add a set that has them")
+    return Split(split.name, split.spec, kept)
+
+
+def report(
+    predictor: Predictor,
+    split: Split,
+    evaluation: Mapping[str, Any],
+    model_card: Mapping[str, Any],
+    dataset_card: Mapping[str, Any],
+) -> str:
+    """Returns the report of a model as HTML, with the images where it is worst and best."""
+    by_name = {_name(item): item for item in split.stored}
+    worst, best = (
+        _pictures(predictor, (by_name[name] for name in names)) for names in worst_and_best(evaluation, _PICTURES)
+    )
+    history = model_card["history"]
+    return render_report(evaluation, model_card, dataset_card, worst=worst, best=best, history=history)
+
+
+def _cases(predictor: Predictor, split: Split, prior: npt.NDArray[np.float32], progress: Progress) -> Iterator[Case]:
     for row, item in enumerate(split.stored):
         place = item.placement(split.spec)
-        shown = (slice(place.top, place.top + place.height), slice(place.left, place.left + place.width))
-        density, truth = predictor.density(item.image())[shown], item.map()[shown]
-        scores = {
-            "cc": metrics.cc(density, truth),
-            "sim": metrics.sim(density, truth),
-            "kld": metrics.kld(density, truth),
+        shown = _shown(place)
+        image = item.image()
+        x, y, subject = _inside(item, place)
+        sigma_px = split.spec.sigma_of(item.set_name) * place.width / place.image_width
+        people = None
+        if len(np.unique(subject)) > 1:
+            people = human_consistency(x, y, subject, place.height, place.width, sigma_px)
+        maps: dict[str, npt.ArrayLike] = {
+            MODEL: predictor.density(image)[shown],
+            CENTRE_PRIOR: prior[shown],
+            SPECTRAL_RESIDUAL: residual_with_prior(image[shown], prior[shown], sigma_px),
         }
-        x, y = _inside(item.x - place.left, item.y - place.top, place.width, place.height)
-        if len(x):
-            scores |= {"nss": metrics.nss(density, x, y), "auc": metrics.auc(density, x, y)}
-        for name, value in scores.items():
-            found.setdefault(name, []).append(value)
+        yield Case(_name(item), x, y, item.map()[shown], maps, set=item.set_name, people=people)
         progress("test", row + 1, len(split), "")
-    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-def _inside(
-    x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], width: int, height: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    kept = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return x[kept], y[kept]
+def _other_fixations(split: Split) -> OtherFixations | None:
+    """Returns every image's fixations, for sAUC; None where there is one image only."""
+    found = {}
+    for item in split.stored:
+        place = item.placement(split.spec)
+        x, y, _ = _inside(item, place)
+        found[_name(item)] = (x, y, place.width, place.height)
+    return OtherFixations(found) if len(found) > 1 else None
+
+
+def _pictures(predictor: Predictor, items: Iterable[Stored]) -> list[Picture]:
+    found = []
+    for item in items:
+        shown = _shown(item.placement(predictor.spec))
+        image = item.image()
+        found.append(Picture(_name(item), image[shown], item.map()[shown], predictor.density(image)[shown]))
+    return found
+
+
+def _name(item: Stored) -> str:
+    return f"{item.set_name}/{item.image_id}"
+
+
+def _shown(place: Placement) -> tuple[slice, slice]:
+    return slice(place.top, place.top + place.height), slice(place.left, place.left + place.width)
+
+
+def _inside(item: Stored, place: Placement) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
+    x, y = item.x - place.left, item.y - place.top
+    kept = (x >= 0) & (x < place.width) & (y >= 0) & (y < place.height)
+    return x[kept], y[kept], item.subject[kept]

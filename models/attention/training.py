@@ -20,7 +20,7 @@ from models.attention.dataset import ExamplesFolder, Split
 from models.attention.events import EventFile
 from models.attention.export import export
 from models.attention.fitting import FitState, Fitter, Progress, TrainingError
-from models.attention.measuring import measure
+from models.attention.measuring import measurable, measure, report
 from models.attention.network import AttentionNetwork, is_probability
 from models.attention.options import OptionError, TrainOptions
 from models.attention.predictor import Predictor
@@ -59,6 +59,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         progress("read", index, len(SPLITS), name)
         splits[name] = folder.read(name)
     progress("read", len(SPLITS), len(SPLITS), "")
+    measurable(splits["test"])  # so that what cannot be measured is said before the work, not after it
 
     torch.manual_seed(options.seed)
     spec = folder.spec
@@ -89,10 +90,12 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         if options.int8:
             about["int8"] = _quantized(staged, splits)
         predictor = Predictor.load(staged)
-        metrics = measure(predictor, splits["test"], progress)
+        evaluation = measure(predictor, splits["test"], splits["train"].mean_map(), progress)
+        _write_json(staged / "evaluation.json", evaluation)
         golden.write(staged, golden.choose(splits["test"], options.golden_images), predictor)
-        card = model_card(options, folder, fitter.state, metrics, time.monotonic() - started)
+        card = model_card(options, folder, fitter.state, evaluation["metrics"], time.monotonic() - started)
         _write_json(staged / "model_card.json", {**card, **about})
+        _write_text(staged / "report.html", report(predictor, splits["test"], evaluation, card, folder.card))
     checkpoint.remove()
     return Path(options.output)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from features.storage import StorageError
+from models.attention.dataset import DatasetError
 from models.attention.fitting import TrainingError
 from models.attention.golden import replay
 from models.attention.options import OptionError, TrainOptions
@@ -23,12 +24,14 @@ def test_the_artifact_is_complete(artifact) -> None:
     assert sorted(str(path.relative_to(artifact)) for path in artifact.rglob("*") if path.is_file()) == [
         "attention_spec.json",
         "dataset_card.json",
+        "evaluation.json",
         "golden/images.parquet",
         "golden/predictions.npy",
         "model.int8.onnx",
         "model.json",
         "model.onnx",
         "model_card.json",
+        "report.html",
         "weights.npz",
     ]
     assert not [name for name in os.listdir(artifact.parent) if name.startswith(".")]
@@ -41,9 +44,18 @@ def test_the_card_tells_where_the_model_comes_from(artifact, examples) -> None:
     assert card["examples"] == str(examples)
     assert card["arguments"]["width"] == 4
     assert len(card["history"]) == 3
-    assert card["metrics"].keys() == {"nss", "auc", "cc", "sim", "kld"}
+    evaluation = json.loads((artifact / "evaluation.json").read_text())
+    assert card["metrics"] == evaluation["metrics"]
+    assert {"nss", "auc", "cc", "sim", "kld"} <= card["metrics"].keys()
     assert card["parity"]["logits_max_abs"] <= 1e-4
     assert card["int8"]["mean_cc"] > 0.9
+
+
+def test_the_model_stands_beside_the_baselines_and_people(artifact) -> None:
+    evaluation = json.loads((artifact / "evaluation.json").read_text())
+    assert set(evaluation["figures"]) == {"model", "centre_prior", "spectral_residual", "people"}
+    assert (evaluation["images_judged"], evaluation["without_fixations"]) == (5, 1)
+    assert (artifact / "report.html").read_text().startswith("<!")
 
 
 def test_the_checkpoint_goes_and_the_curves_stay(artifact) -> None:
@@ -116,6 +128,13 @@ def test_a_set_that_is_not_there_is_refused(examples, tmp_path) -> None:
         train(options)
 
 
+def test_test_images_without_fixations_are_said_before_the_work(make, tmp_path) -> None:
+    folder = make.write(tmp_path / "examples", fixations=0, method="mask")
+    with pytest.raises(DatasetError, match="no image of test has fixations to measure a model by; add a set that has"):
+        train(TrainOptions(examples=str(folder), output=str(tmp_path / "m"), **make.small))
+    assert not (tmp_path / "m.work").exists()
+
+
 def test_a_device_that_is_not_there_is_refused() -> None:
     assert choose_device("cpu").type == "cpu"
     with pytest.raises(OptionError, match=r"device is 'cuda:99', which this machine does not offer"):
@@ -144,7 +163,7 @@ def test_the_command_trains(examples, tmp_path, capsys) -> None:
     output = tmp_path / "model"
     flags = ["--encoder", "plain", "--depth", "2", "--width", "4", "--output-stride", "2", "--max_epochs=1"]
     assert main(["--examples", str(examples), "--output", str(output), "--threads=1", *flags]) == 0
-    assert capsys.readouterr().out.startswith(f"{output}: cc ")
+    assert capsys.readouterr().out.startswith(f"{output}: ")
 
 
 @pytest.mark.parametrize(
