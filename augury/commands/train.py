@@ -49,7 +49,7 @@ def attention(options: AttentionOptions) -> None:
 
     **Examples**
 
-    - `augury train attention --examples examples --output model --encoder-weights imagenet`
+    - `augury train attention --examples examples --output model` : weights of ImageNet are downloaded
     - `augury train attention --examples examples --output model --encoder-weights mobilenet_v2-b0353104.pth`
     - `augury train attention --examples examples --output model --encoder plain --loss dice=1,bce=1`
     - `augury train attention --examples examples --output model --resume` : go on after an interruption

@@ -191,7 +191,7 @@ class Fitter:
     def _groups(self) -> list[dict[str, Any]]:
         """Returns the parameters by step size and decay; a frozen encoder's are left out."""
         options = self.options
-        pretrained = options.encoder_weights != "none"
+        pretrained = options.pretrained != "none"
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in self.network.named_parameters():
             share = options.encoder_rate if pretrained and name.startswith("encoder.") else 1.0
@@ -207,7 +207,7 @@ class Fitter:
 
     def _set_mode(self) -> None:
         self.network.train()
-        pretrained = self.options.encoder_weights != "none"
+        pretrained = self.options.pretrained != "none"
         if pretrained and (self.options.frozen_norms or not self.options.encoder_rate):
             self.network.encoder.eval()
 

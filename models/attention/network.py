@@ -25,7 +25,7 @@ class AttentionNetwork(nn.Module):
             a border of mean grey and cuts that off its answer.
         width: W of the images, columns; the same.
         sets: names of the sets of the examples, for priors of their own.
-        encoder_weights: as in ``TrainOptions``.
+        encoder_weights: as ``TrainOptions.pretrained`` names them.
 
     Raises:
         EncoderError: the weights cannot be had.

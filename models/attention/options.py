@@ -59,7 +59,9 @@ class TrainOptions(NetworkOptions):
     output: str = option("", "folder of the artifact; it must not exist yet")
     work_dir: str | None = option(None, "folder of checkpoints and TensorBoard logs; <output>.work if not given")
     encoder_weights: str = option(
-        "none", "pretrained encoder: none, imagenet, the name of one of torchvision's weights, or a file of them"
+        "auto",
+        "pretrained encoder: imagenet, the name of one of torchvision's weights, a file of them, none, or auto: "
+        "imagenet but for the plain encoder",
     )
     loss: str = option("kl=1,cc=1,nss=0.1", f"weighted sum to minimise, of {', '.join(LOSSES)} (cc and nss negated)")
     learning_rate: float = option(1e-3, "AdamW's largest step size")
@@ -90,7 +92,7 @@ class TrainOptions(NetworkOptions):
         for name in ("examples", "output"):
             if not getattr(self, name):
                 raise OptionError(f"{name} is missing; name a folder with --{name}")
-        if not self.encoder_weights or (self.encoder == "plain" and self.encoder_weights != "none"):
+        if not self.encoder_weights or (self.encoder == "plain" and self.encoder_weights not in ("auto", "none")):
             raise OptionError(
                 f"encoder_weights is {self.encoder_weights!r} for the encoder {self.encoder}; expected none"
                 + ("" if self.encoder == "plain" else ", imagenet, the name of torchvision weights, or a file")
@@ -115,6 +117,13 @@ class TrainOptions(NetworkOptions):
             raise OptionError(f"methods is {self.methods!r}; expected all, or names parted by commas such as eye,mask")
         if self.export_set and self.prior != "per_set":
             raise OptionError(f"export_set is {self.export_set!r}, but no set has a prior; give --prior per_set")
+
+    @property
+    def pretrained(self) -> str:
+        """The weights that the encoder begins with: "none", "imagenet", a name of torchvision's, or a file."""
+        if self.encoder_weights != "auto":
+            return self.encoder_weights
+        return "none" if self.encoder == "plain" else "imagenet"
 
     @property
     def work_folder(self) -> str:

@@ -63,7 +63,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
 
     torch.manual_seed(options.seed)
     spec = folder.spec
-    network = AttentionNetwork(options, spec.height, spec.width, spec.sets, options.encoder_weights)
+    network = AttentionNetwork(options, spec.height, spec.width, spec.sets, options.pretrained)
     learnt, judged = (splits[name].of_methods(options.methods) for name in ("train", "validation"))
     fitter = Fitter(network, learnt, judged, options, device)
     checkpoint = Checkpoint(options.work_folder, identity_of(options, folder.card))

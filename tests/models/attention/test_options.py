@@ -40,6 +40,12 @@ def test_the_impossible_is_refused(values, message) -> None:
         TrainOptions.from_dict({**NEEDED, **values})
 
 
+def test_an_encoder_is_pretrained_unless_it_is_the_plain_one() -> None:
+    assert TrainOptions(**NEEDED).pretrained == "imagenet"
+    assert TrainOptions(**NEEDED, encoder="plain").pretrained == "none"
+    assert TrainOptions(**NEEDED, encoder_weights="w.pth").pretrained == "w.pth"
+
+
 def test_a_loss_is_a_weighted_sum() -> None:
     assert parse_loss("kl=1,cc=0.5,nss=.1") == {"kl": 1.0, "cc": 0.5, "nss": 0.1}
 
