@@ -18,7 +18,8 @@ demo: $(VENV)/.installed-demo  ## simulate a shop, then do the whole job: events
 	$(BIN)/augury demo
 
 test: $(VENV)/.installed-test lint collector  ## check the sources and run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/models/attention
+	$(BIN)/python -m pytest tests/models/attention  # TensorFlow and torch never meet in one process
 
 lint: $(VENV)/.installed-test  ## check style, format and types
 	$(BIN)/ruff check
@@ -55,8 +56,8 @@ $(VENV)/.installed-demo: $(VENV)/.installed-uv $(PROJECT)
 	$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed-demo requirements/dev.txt
-	$(INSTALL) --require-hashes -r requirements/dev.txt
+$(VENV)/.installed-test: $(VENV)/.installed-demo requirements/attention.txt requirements/dev.txt
+	$(INSTALL) --require-hashes -r requirements/attention.txt -r requirements/dev.txt
 	@touch $@
 
 $(BENTOML)/.installed: $(VENV)/.installed-uv requirements/bentoml.txt

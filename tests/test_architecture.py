@@ -26,10 +26,11 @@ BEAM = {"apache_beam", "tfx_bsl", "tensorflow_transform", "tensorflow_data_valid
 # All that features/ needs from outside: what serving must install to compute the same numbers.
 FEATURES_NEED = {
     *("crawleruseragents", "fsspec", "mmh3", "numpy", "orjson", "pyarrow", "ua_parser", "ua_parser_rs", "yarl"),
-    "zstandard",
+    *("cv2", "zstandard"),
+    "scipy",  # to read MATLAB's files, which only pipelines do
 }
 # What makes a process start slowly; `augury --help` must not wait for it.
-SLOW = BEAM | {"tensorflow", "torch", "xgboost", "sklearn", "scipy", "matplotlib", "optuna", "pandas", "gcsfs"}
+SLOW = BEAM | {"tensorflow", "torch", "xgboost", "sklearn", "scipy", "matplotlib", "optuna", "pandas", "gcsfs", "cv2"}
 MOST_LINES = 400
 
 
