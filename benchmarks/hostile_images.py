@@ -66,7 +66,7 @@ def main() -> None:
     said = ", ".join(f"{count} {name}" for name, count in hostile.outcomes.most_common())
     bad = len(hostile.crashes) + len(hostile.hangs)
     write_results(
-        "hostile_images",
+        "hostile-images",
         [
             Figure(
                 "hostile_images_crashes", f"crashes and hangs over 5 s among {total} files: {said}", bad, "", "== 0"
