@@ -18,7 +18,7 @@ from serving.app import create_app
 from serving.assembly import open_services
 from serving.embedded import EmbeddedStore
 from serving.metrics import Metrics
-from serving.protocol import LimitedProtocol
+from serving.server import server_config
 from serving.settings import Settings, load_settings
 from serving.state import Services
 
@@ -91,18 +91,7 @@ def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
             problem = e
             raise
 
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(settings, opener),
-            http=LimitedProtocol,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-        )
-    )
+    server = uvicorn.Server(server_config(create_app(settings, opener)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="loopback service", daemon=True)
     thread.start()
     try:

@@ -13,7 +13,7 @@ import uvicorn
 
 from serving.app import create_app
 from serving.logs import set_up_logs
-from serving.protocol import LimitedProtocol
+from serving.server import server_config
 from serving.settings import load_settings
 
 _ALLOCATIONS = 20_000  # between looks for garbage: a batch of events is some thousands of objects
@@ -59,16 +59,9 @@ def main(arguments: list[str]) -> None:
         from models.behavior.silence import import_tensorflow
 
         import_tensorflow()
-    config = uvicorn.Config(
+    config = server_config(
         create_app(settings),
         loop="uvloop",
-        http=LimitedProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(settings.shutdown_seconds)),
     )
