@@ -7,17 +7,14 @@ from typing import Any
 
 import apache_beam as beam
 import orjson
-from apache_beam.options.pipeline_options import SetupOptions
 
 from features.images import ImageLimits
-from features.storage import list_files, open_filesystem, read_bytes
 from pipelines.attention_recipe import AttentionExamplesOptions, AttentionRecipe, make_attention_recipe
-from pipelines.launch import beam_options, choose_runner, run_to_end
+from pipelines.dataset_job import make_dataset
 from pipelines.options import parse_options
 from transforms.attention_splits import ImageSplits, SplitShares, assign_image_splits
 from transforms.attention_work import ImageTask, Looks
 from transforms.publish_attention import AttentionNotes, PublishAttention
-from transforms.publish_dataset import CARD
 from transforms.read_events import TALLY
 from transforms.read_gaze import ReadGaze
 from transforms.read_images import LOOKS, ReadImages
@@ -68,21 +65,7 @@ def make_attention_examples(options: AttentionExamplesOptions, beam_flags: Seque
     Raises:
         AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
     """
-    flags = beam_options(beam_flags)
-    runner = choose_runner(flags)
-    recipe = make_attention_recipe(options)
-    staging = Staging.begin(options.output, overwrite=options.overwrite)
-    staging.clear(CARD)
-    _clear_dead_letters(options.dead_letter_folder)
-    try:
-        flags.view_as(SetupOptions).save_main_session = False
-        pipeline = beam.Pipeline(runner=runner, options=flags)
-        build(pipeline, options, recipe, staging)
-        run_to_end(pipeline)
-    finally:
-        staging.discard()
-    card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{CARD}"))
-    return card
+    return make_dataset(options, beam_flags, make_attention_recipe, build)
 
 
 def run(argv: Sequence[str]) -> None:
@@ -94,13 +77,6 @@ def run(argv: Sequence[str]) -> None:
 
 def _splits(_: None, looks: list[Looks], images: tuple[ImageTask, ...], shares: SplitShares) -> ImageSplits:
     return assign_image_splits(images, looks, shares)
-
-
-def _clear_dead_letters(folder: str) -> None:
-    """Removes what an earlier job rejected, so that the folder tells of this one only."""
-    for path in list_files(f"{folder}/part-*.parquet"):
-        files, target = open_filesystem(path)
-        files.rm_file(target)
 
 
 if __name__ == "__main__":

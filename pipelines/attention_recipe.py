@@ -10,6 +10,7 @@ import pyarrow.csv as pa_csv
 
 from features.attention_spec import DEFAULT_MERGE, AttentionSpec
 from features.errors import AuguryError
+from features.options import option
 from features.splits import SPLITS
 from features.storage import list_files, open_filesystem, read_bytes
 from pipelines.attention_sets import GazeSet, GazeSource, SetsFile, read_sets
@@ -31,31 +32,27 @@ class AttentionOptionError(AuguryError, ValueError):
     """An option of an attention-examples job that cannot be, or a set that is not there."""
 
 
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
 @dataclass(frozen=True)
 class AttentionExamplesOptions:
     """Options of ``pipelines.attention_examples``; each is a command-line flag of that name."""
 
     sets: str = field(metadata={"help": "TOML file that describes the sets of gaze, see docs/gaze.md"})
     output: str = field(metadata={"help": "folder for the data set; local or gs://"})
-    width: int = _option(320, "of stored images and maps, pixels")
-    height: int = _option(240, "of stored images and maps, pixels")
-    sigma_px: float = _option(24.0, "sigma of the Gaussian, pixels of the original image, where a set names no other")
-    resample_by: str = _option("time", "how cursor samples are thinned: time, distance or none")
-    resample_step: float = _option(20.0, "milliseconds or pixels between two cursor points")
-    image_format: str = _option("jpeg", "jpeg or png, of stored images")
-    jpeg_quality: int = _option(95, "1 to 100")
-    validation: float = _option(0.1, "share of validation, of images without an official split")
-    test: float = _option(0.1, "share of test, of images without an official split")
-    seed: int = _option(0, "seed of the split")
-    near_bits: int = _option(4, "most differing bits of the hashes of near-duplicates, 0 to 31; -1 looks for none")
-    shards: int | None = _option(None, f"number of shards; by default one for every {IMAGES_PER_SHARD} images")
-    max_bad_share: float = _option(0.05, "fail when more than this share of the rows or images is rejected")
-    dead_letter: str | None = _option(None, "folder for what is rejected; by default <output>-dead-letter")
-    overwrite: bool = _option(False, "replace the output if it is there")
+    width: int = option(320, "of stored images and maps, pixels")
+    height: int = option(240, "of stored images and maps, pixels")
+    sigma_px: float = option(24.0, "sigma of the Gaussian, pixels of the original image, where a set names no other")
+    resample_by: str = option("time", "how cursor samples are thinned: time, distance or none")
+    resample_step: float = option(20.0, "milliseconds or pixels between two cursor points")
+    image_format: str = option("jpeg", "jpeg or png, of stored images")
+    jpeg_quality: int = option(95, "1 to 100")
+    validation: float = option(0.1, "share of validation, of images without an official split")
+    test: float = option(0.1, "share of test, of images without an official split")
+    seed: int = option(0, "seed of the split")
+    near_bits: int = option(4, "most differing bits of the hashes of near-duplicates, 0 to 31; -1 looks for none")
+    shards: int | None = option(None, f"number of shards; by default one for every {IMAGES_PER_SHARD} images")
+    max_bad_share: float = option(0.05, "fail when more than this share of the rows or images is rejected")
+    dead_letter: str | None = option(None, "folder for what is rejected; by default <output>-dead-letter")
+    overwrite: bool = option(False, "replace the output if it is there")
 
     def __post_init__(self) -> None:
         limits = (("max_bad_share", 0, 1), ("validation", 0, 1), ("test", 0, 1), ("near_bits", -1, 31))

@@ -7,16 +7,14 @@ from typing import Any
 
 import apache_beam as beam
 import orjson
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
 
 from features.sessions import Window
-from features.storage import list_files, open_filesystem, read_bytes
 from pipelines.behavior_recipe import ExamplesOptions, Recipe, make_recipe
-from pipelines.launch import beam_options, choose_runner, run_to_end
+from pipelines.dataset_job import make_dataset
 from pipelines.options import parse_options
 from transforms.clean_events import CleanEvents
 from transforms.link_visitors import FindLinks, resolve_links
-from transforms.publish_dataset import CARD, DatasetNotes, PublishDataset
+from transforms.publish_dataset import DatasetNotes, PublishDataset
 from transforms.read_events import TALLY, ReadEvents
 from transforms.shard_events import GroupByShard
 from transforms.staging import Staging
@@ -74,20 +72,7 @@ def make_examples(options: ExamplesOptions, beam_flags: Sequence[str] = ()) -> d
     Raises:
         AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
     """
-    flags = beam_options(beam_flags)
-    runner = choose_runner(flags)
-    recipe = make_recipe(options)
-    staging = Staging.begin(options.output, overwrite=options.overwrite)
-    staging.clear(CARD)
-    _clear_dead_letters(options.dead_letter_folder)
-    try:
-        pipeline = beam.Pipeline(runner=runner, options=_without_main_session(flags))
-        build(pipeline, options, recipe, staging)
-        run_to_end(pipeline)
-    finally:
-        staging.discard()
-    card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{CARD}"))
-    return card
+    return make_dataset(options, beam_flags, make_recipe, build)
 
 
 def run(argv: Sequence[str]) -> None:
@@ -95,19 +80,6 @@ def run(argv: Sequence[str]) -> None:
     options, beam_flags = parse_options(ExamplesOptions, argv, __doc__)
     card = make_examples(options, beam_flags)
     sys.stdout.write(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
-
-
-def _clear_dead_letters(folder: str) -> None:
-    """Removes what an earlier job rejected, so that the folder tells of this one only."""
-    for path in list_files(f"{folder}/part-*.parquet"):
-        files, target = open_filesystem(path)
-        files.rm_file(target)
-
-
-def _without_main_session(flags: PipelineOptions) -> PipelineOptions:
-    """Returns the options with workers taking the package as installed, never the launcher's globals."""
-    flags.view_as(SetupOptions).save_main_session = False
-    return flags
 
 
 def _window(given: Window | None, tallies: list[Tally]) -> Window:

@@ -15,6 +15,7 @@ from features.cleaning import CleaningRules
 from features.cleaning_file import read_cleaning_rules
 from features.errors import AuguryError
 from features.events import EVENT_SCHEMA
+from features.options import option
 from features.sessions import SessionRules, Window
 from features.spec import FeatureSpec, HashSpec, SplitSpec
 from features.storage import read_text
@@ -34,42 +35,38 @@ class ExamplesOptionError(AuguryError, ValueError):
     """An option of an examples job that cannot be, or contradicts another."""
 
 
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
 @dataclass(frozen=True)
 class ExamplesOptions:
     """Options of ``pipelines.behavior_examples``; each is a command-line flag of that name."""
 
     events: tuple[str, ...] = field(metadata={"help": "files, folders or globs to read; local or gs://"})
     output: str = field(metadata={"help": "folder for the data set; local or gs://"})
-    adapter: str = _option("segment", "segment, ga4, canonical, or the path of a mapping file (.toml)")
-    format: str | None = _option(None, "jsonl, csv or parquet, where the file names do not tell")
-    spec: str | None = _option(None, "path of a feature_spec.json to code by; the options below then come from it")
-    generator: str = _option("purchase", "example generator, see `augury generators`")
-    generator_params: str = _option("{}", "parameters of the generator, as a JSON object")
-    gap_minutes: float | None = _option(None, "inactivity that ends a session; none: all of a visitor's events are one")
-    max_events: int = _option(1000, "drop visitors with more events than this")
-    split_by: str = _option("visitor", "visitor (hash) or time (test: the last share of the window)")
-    validation: float = _option(0.1, "share of validation")
-    test: float = _option(0.1, "share of test")
-    seed: int = _option(0, "seed of the split and of the hash buckets")
-    sequence_length: int = _option(40, "most events that an instance holds")
-    hash_size: int = _option(1024, "number of hash buckets, see `augury inspect-buckets`")
-    shards: int | None = _option(None, f"number of shards; by default one for every {EVENTS_PER_SHARD:,} events")
-    window_start: str | None = _option(None, "start of the data window, ISO 8601; by default the first event")
-    window_end: str | None = _option(None, "end of the data window, ISO 8601; by default just after the last event")
-    link_visitors: bool = _option(False, "join the anonymous ids that logins link to one user id")
-    cleaning: str | None = _option(None, "path of a TOML file with cleaning rules")
-    tombstones: str | None = _option(
+    adapter: str = option("segment", "segment, ga4, canonical, or the path of a mapping file (.toml)")
+    format: str | None = option(None, "jsonl, csv or parquet, where the file names do not tell")
+    spec: str | None = option(None, "path of a feature_spec.json to code by; the options below then come from it")
+    generator: str = option("purchase", "example generator, see `augury generators`")
+    generator_params: str = option("{}", "parameters of the generator, as a JSON object")
+    gap_minutes: float | None = option(None, "inactivity that ends a session; none: all of a visitor's events are one")
+    max_events: int = option(1000, "drop visitors with more events than this")
+    split_by: str = option("visitor", "visitor (hash) or time (test: the last share of the window)")
+    validation: float = option(0.1, "share of validation")
+    test: float = option(0.1, "share of test")
+    seed: int = option(0, "seed of the split and of the hash buckets")
+    sequence_length: int = option(40, "most events that an instance holds")
+    hash_size: int = option(1024, "number of hash buckets, see `augury inspect-buckets`")
+    shards: int | None = option(None, f"number of shards; by default one for every {EVENTS_PER_SHARD:,} events")
+    window_start: str | None = option(None, "start of the data window, ISO 8601; by default the first event")
+    window_end: str | None = option(None, "end of the data window, ISO 8601; by default just after the last event")
+    link_visitors: bool = option(False, "join the anonymous ids that logins link to one user id")
+    cleaning: str | None = option(None, "path of a TOML file with cleaning rules")
+    tombstones: str | None = option(
         None, "folder of tombstones, whose visitors are left out; by default the one beside an archive that is read"
     )
-    max_bad_share: float = _option(0.05, "fail when more than this share of the rows is rejected")
-    dead_letter: str | None = _option(None, "folder for rejected rows; by default <output>-dead-letter")
-    golden: int = _option(1000, "instances kept raw, to prove later that serving computes the same")
-    compress: bool = _option(False, "gzip the TFRecords")
-    overwrite: bool = _option(False, "replace the output if it is there")
+    max_bad_share: float = option(0.05, "fail when more than this share of the rows is rejected")
+    dead_letter: str | None = option(None, "folder for rejected rows; by default <output>-dead-letter")
+    golden: int = option(1000, "instances kept raw, to prove later that serving computes the same")
+    compress: bool = option(False, "gzip the TFRecords")
+    overwrite: bool = option(False, "replace the output if it is there")
 
     def __post_init__(self) -> None:
         if not self.events:

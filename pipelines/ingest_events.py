@@ -7,13 +7,14 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.gcp.pubsub import ReadFromPubSub, parse_subscription, parse_topic
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
 from features.checks import EVENT_TYPES
 from features.cleaning_file import read_cleaning_rules
 from features.errors import AuguryError
+from features.options import option
 from features.storage import open_filesystem
 from pipelines.launch import beam_options, choose_runner
 from pipelines.options import parse_options
@@ -35,10 +36,6 @@ class IngestOptionError(AuguryError, ValueError):
     """An option of the streaming pipeline that cannot be, or contradicts another."""
 
 
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
-
-
 @dataclass(frozen=True)
 class IngestOptions:
     """Options of ``pipelines.ingest_events``; each is a command-line flag of that name."""
@@ -47,21 +44,21 @@ class IngestOptions:
     dead_letter: str = field(
         metadata={"help": "where rejected rows go: a folder, projects/P/topics/T or bq://project.dataset.table"}
     )
-    subscription: str | None = _option(None, "projects/P/subscriptions/S to read")
-    topic: str | None = _option(None, "projects/P/topics/T to read, by a subscription of the pipeline's own")
-    recent_events: bool = _option(True, "also write the visitors' recent events to Redis")
+    subscription: str | None = option(None, "projects/P/subscriptions/S to read")
+    topic: str | None = option(None, "projects/P/topics/T to read, by a subscription of the pipeline's own")
+    recent_events: bool = option(True, "also write the visitors' recent events to Redis")
     redis_url: str | None = field(
         default=None, repr=False, metadata={"help": "redis:// or rediss:// URL; by default that of REDIS_URL"}
     )
-    cleaning: str | None = _option(None, "path of a TOML file with cleaning rules")
-    dedup_seconds: float = _option(86_400, "how long a message is remembered, to drop its copies")
-    lateness_seconds: float = _option(3600, "an event received so much later than it happened is marked late")
-    archive_seconds: float = _option(60, "how long the first rows of a Parquet file wait for more")
-    archive_shards: int = _option(1, "Parquet files of one hour that are collected side by side")
-    store_events: int = _option(200, "recent events kept of each visitor; as AUGURY_STORE_EVENTS")
-    store_days: float = _option(30, "days after which a recent event is dropped; as AUGURY_STORE_DAYS")
-    store_types: tuple[str, ...] = _option(EVENT_TYPES, "types of message kept as recent events; as AUGURY_STORE_TYPES")
-    store_namespace: str = _option("augury", "what the keys in Redis begin with")
+    cleaning: str | None = option(None, "path of a TOML file with cleaning rules")
+    dedup_seconds: float = option(86_400, "how long a message is remembered, to drop its copies")
+    lateness_seconds: float = option(3600, "an event received so much later than it happened is marked late")
+    archive_seconds: float = option(60, "how long the first rows of a Parquet file wait for more")
+    archive_shards: int = option(1, "Parquet files of one hour that are collected side by side")
+    store_events: int = option(200, "recent events kept of each visitor; as AUGURY_STORE_EVENTS")
+    store_days: float = option(30, "days after which a recent event is dropped; as AUGURY_STORE_DAYS")
+    store_types: tuple[str, ...] = option(EVENT_TYPES, "types of message kept as recent events; as AUGURY_STORE_TYPES")
+    store_namespace: str = option("augury", "what the keys in Redis begin with")
 
     def __post_init__(self) -> None:
         if (self.subscription is None) == (self.topic is None):
@@ -154,7 +151,6 @@ def start(options: IngestOptions, beam_flags: Sequence[str] = ()) -> PipelineRes
     """Starts the pipeline and returns its result, to wait for or to cancel."""
     flags = beam_options(beam_flags)
     flags.view_as(StandardOptions).streaming = True
-    flags.view_as(SetupOptions).save_main_session = False
     pipeline = beam.Pipeline(runner=_streaming_runner(flags), options=flags)
     build(pipeline, options)
     return pipeline.run()

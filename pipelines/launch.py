@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, create_runner
 
@@ -29,7 +29,7 @@ def beam_options(flags: Sequence[str]) -> PipelineOptions:
         PipelineOptionError: an unknown flag.
     """
     if not flags:  # nothing to refuse, and the parser has some three hundred options
-        return PipelineOptions([])
+        return _without_main_session(PipelineOptions([]))
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, conflict_handler="resolve")
     for options in PipelineOptions.__subclasses__():
         options._add_argparse_args(parser)
@@ -38,7 +38,13 @@ def beam_options(flags: Sequence[str]) -> PipelineOptions:
         raise PipelineOptionError(
             f"unknown option {', '.join(unknown)}; expected an option of this pipeline (see --help) or of Apache Beam"
         )
-    return PipelineOptions(list(flags))
+    return _without_main_session(PipelineOptions(list(flags)))
+
+
+def _without_main_session(flags: PipelineOptions) -> PipelineOptions:
+    """Returns the options with workers taking the package as installed, never the launcher's globals."""
+    flags.view_as(SetupOptions).save_main_session = False
+    return flags
 
 
 def choose_runner(options: PipelineOptions) -> PipelineRunner:

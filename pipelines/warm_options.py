@@ -1,10 +1,10 @@
 """What a refill of the fast store is asked to do, checked before any work begins."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from features.checks import EVENT_TYPES
 from features.errors import AuguryError
+from features.options import option
 from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS
 from pipelines.store_options import make_store
 from transforms.recent_store import StoreOptions
@@ -12,10 +12,6 @@ from transforms.recent_store import StoreOptions
 
 class WarmStoreError(AuguryError, ValueError):
     """A refill that cannot be, or that found nothing."""
-
-
-def _option(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
 
 
 @dataclass(frozen=True)
@@ -28,17 +24,17 @@ class WarmStoreOptions:
     redis_url: str | None = field(
         default=None, repr=False, metadata={"help": "redis:// or rediss:// URL; by default that of REDIS_URL"}
     )
-    adapter: str = _option("canonical", "canonical, segment, ga4, or the path of a mapping file (.toml)")
-    format: str | None = _option(None, "jsonl, csv or parquet, where the file names do not tell")
-    tombstones: str | None = _option(None, "folder of tombstones; by default those of the archives that are read")
-    cleaning: str | None = _option(None, "path of a TOML file with cleaning rules")
-    dead_letter: str = _option("warm-store-dead-letter", "folder for rows that cannot be events")
-    shards: int | None = _option(None, f"number of shards; by default one for every {EVENTS_PER_SHARD:,} events")
-    store_events: int = _option(200, "recent events kept of each visitor; as AUGURY_STORE_EVENTS")
-    store_days: float = _option(30, "days after which a recent event is dropped; as AUGURY_STORE_DAYS")
-    store_types: tuple[str, ...] = _option(EVENT_TYPES, "types of message kept as recent events; as AUGURY_STORE_TYPES")
-    store_namespace: str = _option("augury", "what the keys in Redis begin with")
-    link_visitors: bool = _option(True, "let a login give the anonymous history to the user")
+    adapter: str = option("canonical", "canonical, segment, ga4, or the path of a mapping file (.toml)")
+    format: str | None = option(None, "jsonl, csv or parquet, where the file names do not tell")
+    tombstones: str | None = option(None, "folder of tombstones; by default those of the archives that are read")
+    cleaning: str | None = option(None, "path of a TOML file with cleaning rules")
+    dead_letter: str = option("warm-store-dead-letter", "folder for rows that cannot be events")
+    shards: int | None = option(None, f"number of shards; by default one for every {EVENTS_PER_SHARD:,} events")
+    store_events: int = option(200, "recent events kept of each visitor; as AUGURY_STORE_EVENTS")
+    store_days: float = option(30, "days after which a recent event is dropped; as AUGURY_STORE_DAYS")
+    store_types: tuple[str, ...] = option(EVENT_TYPES, "types of message kept as recent events; as AUGURY_STORE_TYPES")
+    store_namespace: str = option("augury", "what the keys in Redis begin with")
+    link_visitors: bool = option(True, "let a login give the anonymous history to the user")
 
     def __post_init__(self) -> None:
         if not self.events:

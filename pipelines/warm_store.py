@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 import orjson
-from apache_beam.options.pipeline_options import SetupOptions
 from apache_beam.runners.runner import PipelineResult
 
 from features.adapters import get_adapter
@@ -60,7 +59,6 @@ def warm_store(options: WarmStoreOptions, beam_flags: Sequence[str] = ()) -> dic
         AuguryError: anything that makes the job impossible, or stopped it; running it again does no harm.
     """
     flags = beam_options(beam_flags)
-    flags.view_as(SetupOptions).save_main_session = False
     tasks = plan_reads(options.events, options.format)
     pipeline = beam.Pipeline(runner=choose_runner(flags), options=flags)
     build(pipeline, options, tasks)

@@ -91,7 +91,7 @@ def _publish(
             f"{', '.join(notes.sources)}: {card['images']['read']} images and {card['gaze']['read']} rows of gaze "
             "read, but no example was made; check that the image names in the gaze files are those of the images"
         )
-    atomic_write(f"{staging.work}/{SPEC}", spec.to_json())
+    atomic_write(f"{staging.work}/{SPEC}", spec.to_json(), flush=not staging.staged)
     staging.publish(CARD, orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return card
 

@@ -1,40 +1,21 @@
 """Checkpoints: all that the next epoch needs, in one file that is replaced as a whole after every epoch.
 
-A checkpoint is NumPy's .npz without pickles: the weights, their average, the best average so far, AdamW's moments, and
-the rest of the state as JSON.
+The weights, their average, the best average so far, AdamW's moments, and the rest of the state.
 """
 
 import dataclasses
-import hashlib
-import io
-import json
-import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from features.storage import open_atomic
-from models.attention.fitting import FitState, Fitter, TrainingError
-from models.attention.options import TrainOptions
-
-_IRRELEVANT = ("examples", "output", "work_dir", "resume", "device", "threads", "golden_images", "int8")
+from models.attention.fitting import FitState, Fitter
+from models.checkpoint import CheckpointFile
 
 
-class Checkpoint:
-    """The checkpoint of one training run.
-
-    Args:
-        folder: local folder it lies in.
-        identity: what must be equal for a training to go on from it, as text by name.
-    """
-
-    def __init__(self, folder: str, identity: Mapping[str, str]) -> None:
-        self.path = Path(folder) / "checkpoint.npz"
-        self.identity = dict(identity)
+class Checkpoint(CheckpointFile):
+    """The checkpoint of one training run."""
 
     def save(self, fitter: Fitter) -> None:
         """Writes where ``fitter`` stands, replacing the checkpoint before it.
@@ -42,11 +23,8 @@ class Checkpoint:
         Raises:
             StorageError: full disk, permission.
         """
-        state = {**dataclasses.asdict(fitter.state), "identity": self.identity, "scaler": fitter.scaler.state_dict()}
         arrays: dict[str, Any] = {f"{part}/{name}": value.cpu().numpy() for part, name, value in _tensors(fitter)}
-        arrays["state"] = np.frombuffer(json.dumps(state).encode(), np.uint8)
-        with open_atomic(self.path) as file:
-            np.savez(file, **arrays)
+        self.write(arrays, {**dataclasses.asdict(fitter.state), "scaler": fitter.scaler.state_dict()})
 
     def restore(self, fitter: Fitter) -> bool:
         """Sets ``fitter`` to where the checkpoint stands; returns False where there is none.
@@ -56,15 +34,12 @@ class Checkpoint:
         """
         if not self.path.exists():
             return False
-        try:
-            with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as arrays:
-                state = json.loads(arrays["state"].tobytes())
-                self._check(state.pop("identity"))
-                parts: dict[str, dict[str, Tensor]] = {}
-                for key in arrays.files:
-                    part, _, name = key.partition("/")
-                    if part != "state":
-                        parts.setdefault(part, {})[name] = torch.from_numpy(arrays[key].copy()).to(fitter.device)
+        with self.reading() as (arrays, state):
+            parts: dict[str, dict[str, Tensor]] = {}
+            for key in arrays.files:
+                part, _, name = key.partition("/")
+                if part != "state":
+                    parts.setdefault(part, {})[name] = torch.from_numpy(arrays[key].copy()).to(fitter.device)
             scaler = state.pop("scaler")
             if scaler:
                 fitter.scaler.load_state_dict(scaler)
@@ -73,31 +48,7 @@ class Checkpoint:
             fitter.best = parts["best"]
             fitter.optimizer.load_state_dict(_optimizer_state(fitter, parts["optimizer"]))
             fitter.state = FitState(**state)
-        except TrainingError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile, EOFError) as e:
-            reason = " ".join(str(e).split())[:200]
-            raise TrainingError(f"cannot read the checkpoint {self.path} ({reason}); train without --resume") from e
         return True
-
-    def remove(self) -> None:
-        """Removes the checkpoint; a finished training needs none."""
-        self.path.unlink(missing_ok=True)
-
-    def _check(self, found: Mapping[str, str]) -> None:
-        for name in sorted(found.keys() | self.identity.keys()):
-            if found.get(name) != self.identity.get(name):
-                raise TrainingError(
-                    f"the checkpoint {self.path} was made with {name} {found.get(name)}, now it is "
-                    f"{self.identity.get(name)}; go back to that or train without --resume"
-                )
-
-
-def identity_of(options: TrainOptions, card: Mapping[str, Any]) -> dict[str, str]:
-    """Returns what must be equal for a training to go on: the options that matter, and the examples' card."""
-    kept = {name: str(value) for name, value in options.to_dict().items() if name not in _IRRELEVANT}
-    digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:16]
-    return {**kept, "dataset card": digest}
 
 
 def _tensors(fitter: Fitter) -> list[tuple[str, str, Tensor]]:

@@ -17,12 +17,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from features.errors import AuguryError
 from models.attention.augment import augment
 from models.attention.dataset import Batch, Split
 from models.attention.losses import Truth, weighted_loss
 from models.attention.network import AttentionNetwork
 from models.attention.options import TrainOptions, parse_loss
+from models.checkpoint import TrainingError
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, note) as work goes on."""
@@ -30,10 +30,6 @@ Progress = Callable[[str, int, int, str], None]
 _AHEAD = 2
 _PLATEAU_FACTOR = 0.3
 _LARGEST_GRADIENT = 5.0
-
-
-class TrainingError(AuguryError, ValueError):
-    """A training that cannot start, go on or end well."""
 
 
 @dataclass

@@ -1,12 +1,10 @@
 """Options of the attention model: everything that decides a network or a training run, refused at start-up."""
 
-import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
 
-from models.behavior.options import OptionError, option
+from features.options import option
+from models.options import OptionError, TrainingRun, one_of, within
 
 __all__ = ["ENCODERS", "LOSSES", "NetworkOptions", "OptionError", "TrainOptions", "parse_loss"]
 
@@ -52,8 +50,10 @@ class NetworkOptions:
 
 
 @dataclass(frozen=True)
-class TrainOptions(NetworkOptions):
+class TrainOptions(NetworkOptions, TrainingRun):
     """What to train on, where to write, and how to train."""
+
+    irrelevant = (*TrainingRun.irrelevant, "device", "threads", "golden_images", "int8")
 
     examples: str = option("", "folder that the attention pipeline wrote (local or gs://)")
     output: str = option("", "folder of the artifact; it must not exist yet")
@@ -125,28 +125,6 @@ class TrainOptions(NetworkOptions):
             return self.encoder_weights
         return "none" if self.encoder == "plain" else "imagenet"
 
-    @property
-    def work_folder(self) -> str:
-        """Where checkpoints and TensorBoard logs are."""
-        return self.work_dir or f"{self.output.rstrip('/')}.work"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the options as JSON-able values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Makes options from a mapping.
-
-        Raises:
-            OptionError: a key is unknown, or a value impossible.
-        """
-        known = {field.name for field in dataclasses.fields(cls)}
-        for name in values:
-            if name not in known:
-                raise OptionError(f"unknown option {name!r}; expected one of {', '.join(sorted(known))}")
-        return cls(**values)
-
 
 def parse_loss(text: str) -> dict[str, float]:
     """Returns weights by term of a loss such as ``kl=1,cc=1,nss=0.1``.
@@ -170,17 +148,3 @@ def parse_loss(text: str) -> dict[str, float]:
     if weights.keys() == {"nss"}:
         raise OptionError(f"loss is {text!r}: NSS alone has no least value; add kl, cc, dice or bce")
     return weights
-
-
-def within(name: str, value: Any, low: float, high: float, kind: type) -> None:
-    """Refuses what is not a number of that kind from ``low`` to ``high``."""
-    fits = isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
-    if not fits or not math.isfinite(value) or not low <= value <= high:
-        expected = "a whole number" if kind is int else "a number"
-        raise OptionError(f"{name} is {value!r}; expected {expected} from {low:g} to {high:g}")
-
-
-def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Refuses what is not one of ``allowed``."""
-    if value not in allowed:
-        raise OptionError(f"{name} is {value!r}; expected one of {', '.join(allowed)}")

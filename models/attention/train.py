@@ -1,11 +1,10 @@
 """``python -m models.attention.train``: examples in, a trained, measured, exported artifact out."""
 
-import json
 import sys
 from collections.abc import Sequence
 
 from models.attention.options import TrainOptions
-from models.behavior.command import parse_options, progress_bar, run_command
+from models.command import parse_options, print_metrics, progress_bar, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,9 +24,7 @@ def _train(argv: Sequence[str]) -> None:
 
     with progress_bar() as progress:
         folder = train(options, progress)
-    metrics = json.loads((folder / "model_card.json").read_text())["metrics"]
-    shown = (f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
-    print(f"{folder}: {', '.join(shown)}")
+    print_metrics(folder)
 
 
 if __name__ == "__main__":

@@ -15,17 +15,18 @@ from features.attention_spec import SPEC
 from features.splits import SPLITS
 from features.storage import list_files, write_folder_atomic
 from models.attention import golden
-from models.attention.checkpoint import Checkpoint, identity_of
+from models.attention.checkpoint import Checkpoint
 from models.attention.dataset import ExamplesFolder, Split
 from models.attention.events import EventFile
 from models.attention.export import export
-from models.attention.fitting import FitState, Fitter, Progress, TrainingError
+from models.attention.fitting import FitState, Fitter, Progress
 from models.attention.measuring import measurable, measure, report
 from models.attention.network import AttentionNetwork, is_probability
 from models.attention.options import OptionError, TrainOptions
 from models.attention.predictor import Predictor
 from models.attention.quantize import agreement, quantize
 from models.attention.weights import save_weights
+from models.checkpoint import TrainingError, identity_of
 
 __all__ = ["Progress", "TrainingError", "train"]
 

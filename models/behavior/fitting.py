@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from features.errors import AuguryError
 from models.behavior.layout import Packed
 from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
+from models.checkpoint import TrainingError
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, note) as work goes on."""
@@ -25,10 +25,6 @@ Progress = Callable[[str, int, int, str], None]
 _POOL_BATCHES = 32
 _AVERAGING = 0.998
 _PREDICT_BATCH = 4096
-
-
-class TrainingError(AuguryError, ValueError):
-    """A training that cannot start, go on or end well."""
 
 
 class Labelled(NamedTuple):

@@ -1,27 +1,18 @@
 """TrainOptions: everything that decides a training run, refused at start-up when impossible."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from features.errors import AuguryError
+from features.options import option
+from models.options import OptionError, TrainingRun, within
 
 ENCODERS = ("gru", "cnn")
 """The sequence encoders."""
-
-
-class OptionError(AuguryError, ValueError):
-    """An unknown option or an impossible value."""
-
-
-def option(default: Any, meaning: str) -> Any:
-    """Returns a dataclass field with its default and the text that ``--help`` shows."""
-    return dataclasses.field(default=default, metadata={"help": meaning})
 
 
 @dataclass(frozen=True)
@@ -38,13 +29,13 @@ class NetworkOptions:
         if self.encoder not in ENCODERS:
             raise OptionError(f"encoder is {self.encoder!r}; expected one of {', '.join(ENCODERS)}")
         for name in ("embedding_units", "units"):
-            _check(name, getattr(self, name), 1, 4096, int)
-        _check("dropout", self.dropout, 0.0, 0.95, float)
-        _check("l2", self.l2, 0.0, 1.0, float)
+            within(name, getattr(self, name), 1, 4096, int)
+        within("dropout", self.dropout, 0.0, 0.95, float)
+        within("l2", self.l2, 0.0, 1.0, float)
 
 
 @dataclass(frozen=True)
-class TrainOptions(NetworkOptions):
+class TrainOptions(NetworkOptions, TrainingRun):
     """What to train on, where to write, and how to train."""
 
     examples: str = option("", "folder that the examples pipeline wrote (local or gs://)")
@@ -67,18 +58,13 @@ class TrainOptions(NetworkOptions):
         for name in ("examples", "output"):
             if not getattr(self, name):
                 raise OptionError(f"{name} is missing; name a folder with --{name}")
-        _check("learning_rate", self.learning_rate, 1e-8, 1.0, float)
-        _check("batch_size", self.batch_size, 1, 1_000_000, int)
-        _check("max_epochs", self.max_epochs, 1, 100_000, int)
-        _check("patience", self.patience, 1, 100_000, int)
-        _check("seed", self.seed, 0, 2**31 - 1, int)
+        within("learning_rate", self.learning_rate, 1e-8, 1.0, float)
+        within("batch_size", self.batch_size, 1, 1_000_000, int)
+        within("max_epochs", self.max_epochs, 1, 100_000, int)
+        within("patience", self.patience, 1, 100_000, int)
+        within("seed", self.seed, 0, 2**31 - 1, int)
         if self.class_weight not in ("auto", "none"):
             _given_weights(self.class_weight)
-
-    @property
-    def work_folder(self) -> str:
-        """Where checkpoints and TensorBoard logs are."""
-        return self.work_dir or f"{self.output.rstrip('/')}.work"
 
     def weights(self, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Returns float32 (C,): the weight of each class in the loss, scaled so that the mean example weighs 1.
@@ -105,23 +91,6 @@ class TrainOptions(NetworkOptions):
             )
         return (given * counts.sum() / (given * counts).sum()).astype(np.float32)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the options as JSON-able values."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Makes options from a mapping.
-
-        Raises:
-            OptionError: a key is unknown, or a value impossible.
-        """
-        known = {field.name for field in dataclasses.fields(cls)}
-        for name in values:
-            if name not in known:
-                raise OptionError(f"unknown option {name!r}; expected one of {', '.join(sorted(known))}")
-        return cls(**values)
-
 
 @dataclass(frozen=True)
 class TuneOptions(TrainOptions):
@@ -135,19 +104,12 @@ class TuneOptions(TrainOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check("trials", self.trials, 1, 100_000, int)
+        within("trials", self.trials, 1, 100_000, int)
 
     def for_trial(self, found: Mapping[str, Any]) -> TrainOptions:
         """Returns the options of a training with the values that a trial proposes."""
         kept = {field.name: getattr(self, field.name) for field in dataclasses.fields(TrainOptions)}
         return TrainOptions(**{**kept, **found})
-
-
-def _check(name: str, value: Any, low: float, high: float, kind: type) -> None:
-    fits = isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
-    if not fits or not math.isfinite(value) or not low <= value <= high:
-        expected = "a whole number" if kind is int else "a number"
-        raise OptionError(f"{name} is {value!r}; expected {expected} from {low:g} to {high:g}")
 
 
 def _given_weights(text: str) -> npt.NDArray[np.float64]:

@@ -17,12 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from features.errors import AuguryError
 from features.storage import atomic_write, explained
-from models.behavior.checkpoint import identity_of
 from models.behavior.dataset import ExamplesFolder
-from models.behavior.fitting import FitState, Fitter, Labelled, Progress, TrainingError
+from models.behavior.fitting import FitState, Fitter, Labelled, Progress
 from models.behavior.layout import Layout, pack
 from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions, TuneOptions
+from models.checkpoint import TrainingError, identity_of
 
 _SEARCHED = ("units", "dropout", "l2")
 _UNITS = (16, 32, 64, 128)

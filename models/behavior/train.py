@@ -1,12 +1,11 @@
 """``python -m models.behavior.train``: examples in, a trained, calibrated, evaluated artifact out."""
 
-import json
 import sys
 from collections.abc import Sequence
 
-from models.behavior.command import parse_options, progress_bar, run_command
 from models.behavior.options import TrainOptions
 from models.behavior.silence import native_silence
+from models.command import parse_options, print_metrics, progress_bar, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,9 +28,7 @@ def _train(argv: Sequence[str]) -> None:
         from models.behavior.training import train
     with progress_bar() as progress:
         folder = train(options, progress)
-    metrics = json.loads((folder / "model_card.json").read_text())["metrics"]
-    shown = (f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
-    print(f"{folder}: {', '.join(shown)}")
+    print_metrics(folder)
 
 
 if __name__ == "__main__":

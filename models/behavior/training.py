@@ -20,16 +20,17 @@ from features.storage import StorageError, list_files, write_folder_atomic
 from models.behavior import golden
 from models.behavior.baselines import TreesOptions, base_rate, train_boosted_trees
 from models.behavior.calibration import MatrixScaling, fit_matrix_scaling
-from models.behavior.checkpoint import Checkpoint, identity_of
+from models.behavior.checkpoint import Checkpoint
 from models.behavior.dataset import DatasetError, Examples, ExamplesFolder
 from models.behavior.evaluation import MODEL, evaluate
 from models.behavior.export import export
-from models.behavior.fitting import FitState, Fitter, Labelled, Progress, TrainingError, softmax
+from models.behavior.fitting import FitState, Fitter, Labelled, Progress, softmax
 from models.behavior.layout import Layout, Packed, pack
 from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
 from models.behavior.predictor import Predictor
 from models.behavior.report import render_report
+from models.checkpoint import TrainingError, identity_of
 
 __all__ = ["Progress", "TrainingError", "train"]
 

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Sequence
 
-from models.behavior.command import parse_options, progress_bar, run_command
 from models.behavior.options import TuneOptions
 from models.behavior.silence import native_silence
+from models.command import parse_options, progress_bar, run_command
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from models.attention.dataset import ExamplesFolder
-from models.attention.fitting import Fitter, TrainingError, epoch_batches
+from models.attention.fitting import Fitter, epoch_batches
 from models.attention.network import AttentionNetwork
 from models.attention.options import TrainOptions
+from models.checkpoint import TrainingError
 
 torch.set_num_threads(1)
 

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.behavior.checkpoint import Checkpoint, identity_of
+from models.behavior.checkpoint import Checkpoint
 from models.behavior.dataset import ExamplesFolder
-from models.behavior.fitting import FitState, Fitter, Labelled, TrainingError, cross_entropy, epoch_batches, softmax
+from models.behavior.fitting import FitState, Fitter, Labelled, cross_entropy, epoch_batches, softmax
 from models.behavior.layout import Layout, pack
 from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
+from models.checkpoint import TrainingError, identity_of
 
 
 def quiet(*_) -> None:

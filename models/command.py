@@ -2,18 +2,20 @@
 
 import argparse
 import dataclasses
+import json
 import sys
 import types
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from features.errors import AuguryError
-from models.behavior.options import OptionError
+from models.options import OptionError
 
 Options = TypeVar("Options")
 
@@ -81,6 +83,13 @@ def progress_bar(console: Console | None = None) -> Iterator[Callable[[str, int,
             bars.update(tasks[stage], completed=done, total=total, note=note)
 
         yield show
+
+
+def print_metrics(folder: Path) -> None:
+    """Prints a line with the metrics of an artifact's model card."""
+    metrics = json.loads((folder / "model_card.json").read_text())["metrics"]
+    shown = (f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
+    print(f"{folder}: {', '.join(shown)}")
 
 
 class _Parser(argparse.ArgumentParser):

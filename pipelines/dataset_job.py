@@ -1,0 +1,72 @@
+"""A job that makes a data set: staged, run to its end, and put in place with its card, or as if it had never begun."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import apache_beam as beam
+import orjson
+
+from features.storage import list_files, open_filesystem, read_bytes
+from pipelines.launch import beam_options, choose_runner, run_to_end
+from transforms.publish_dataset import CARD
+from transforms.staging import Staging
+
+
+class DatasetOptions(Protocol):
+    """What the options of every such job say."""
+
+    @property
+    def output(self) -> str:
+        """Where the data set goes."""
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether one that is there is replaced."""
+
+    @property
+    def dead_letter_folder(self) -> str:
+        """Where what is rejected goes."""
+
+
+Options = TypeVar("Options", bound=DatasetOptions)
+Recipe = TypeVar("Recipe")
+
+
+def make_dataset(
+    options: Options,
+    beam_flags: Sequence[str],
+    make_recipe: Callable[[Options], Recipe],
+    build: Callable[[beam.Pipeline, Options, Recipe, Staging], Any],
+) -> dict[str, Any]:
+    """Runs a pipeline to its end and returns the dataset card.
+
+    Args:
+        options: what was asked for.
+        beam_flags: flags for Beam.
+        make_recipe: makes the options concrete, before any work.
+        build: composes the pipeline.
+
+    Raises:
+        AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
+    """
+    flags = beam_options(beam_flags)
+    runner = choose_runner(flags)
+    recipe = make_recipe(options)
+    staging = Staging.begin(options.output, overwrite=options.overwrite)
+    staging.clear(CARD)
+    _clear_dead_letters(options.dead_letter_folder)
+    try:
+        pipeline = beam.Pipeline(runner=runner, options=flags)
+        build(pipeline, options, recipe, staging)
+        run_to_end(pipeline)
+    finally:
+        staging.discard()
+    card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{CARD}"))
+    return card
+
+
+def _clear_dead_letters(folder: str) -> None:
+    """Removes what an earlier job rejected, so that the folder tells of this one only."""
+    for path in list_files(f"{folder}/part-*.parquet"):
+        files, target = open_filesystem(path)
+        files.rm_file(target)
