@@ -56,8 +56,8 @@ $(VENV)/.installed-demo: $(VENV)/.installed-uv $(PROJECT)
 	$(INSTALL) --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed-demo requirements/attention.txt requirements/dev.txt
-	$(INSTALL) --require-hashes -r requirements/attention.txt -r requirements/dev.txt
+$(VENV)/.installed-test: $(VENV)/.installed-demo requirements/attention.txt requirements/creative.txt requirements/scrape.txt requirements/dev.txt
+	$(INSTALL) --require-hashes -r requirements/attention.txt -r requirements/creative.txt -r requirements/scrape.txt -r requirements/dev.txt
 	@touch $@
 
 $(BENTOML)/.installed: $(VENV)/.installed-uv requirements/bentoml.txt

@@ -81,7 +81,7 @@ class TrainOptions(NetworkOptions, TrainingRun):
     device: str = option("auto", "auto (a GPU where there is one), cpu, cuda, or cuda:1")
     threads: int = option(0, "CPU threads; 0 leaves it to torch")
     mirror: bool = option(False, "export a network that also looks at the mirrored image, at twice the time")
-    export_set: str = option("", "with --prior per_set: the set whose prior is exported; none: the shared one")
+    export_set: str | None = option(None, "with --prior per_set: the set whose prior is exported, not the shared one")
     golden_images: int = option(32, "images of the golden set")
     int8: bool = option(False, "also export the network with 8-bit weights and activations")
     seed: int = option(0, "decides initial weights, order of images, augmentation and dropout")

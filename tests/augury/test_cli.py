@@ -121,6 +121,14 @@ def test_mistakes_on_the_command_line_exit_with_2(argv, words, run):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("family", ["behavior", "attention"])
+def test_training_asks_for_its_two_folders_and_nothing_else(family, run, monkeypatch):
+    asked = []
+    monkeypatch.setattr("augury.commands.train.run_module", lambda name, argv: asked.append((name, argv)) or 0)
+    assert run("train", family, "--examples", "a", "--output", "b").exit_code == 0
+    assert asked == [(f"models.{family}.train", ["--examples=a", "--output=b"])]
+
+
 def test_an_error_is_one_red_line_on_stderr_and_exit_code_1(run, broken):
     broken(AuguryError("visitors is -1;\n expected 1 or more"))
     done = run("broken")
