@@ -1,16 +1,12 @@
 """AttentionSpec: what a stored image and its attention map are; one contract for those who write, read and serve."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
-
-import orjson
 
 from features.fields import Tensor
+from features.fingerprinted import FingerprintedSpec
 from features.splits import SPLITS
-from features.strict import FeatureSpecError, known_keys, number, one_of, texts, whole
+from features.strict import FeatureSpecError, number, one_of, texts, whole
 
 VERSION = 1
 """Raised when the same spec would give other pixels or other maps than before, so that old artifacts are refused."""
@@ -33,7 +29,7 @@ MAP_LEVELS = 65535
 
 
 @dataclass(frozen=True)
-class AttentionSpec:
+class AttentionSpec(FingerprintedSpec):
     """Everything that decides a stored image and its map.
 
     Attributes:
@@ -65,11 +61,12 @@ class AttentionSpec:
     jpeg_quality: int = 95
     version: int = VERSION
 
+    what = "attention spec"
+    file = SPEC
+    code_version = VERSION
+
     def __post_init__(self) -> None:
-        if self.version != VERSION:
-            raise FeatureSpecError(
-                f"version: {self.version!r} is not the {VERSION} that this code computes; write the examples again"
-            )
+        self.check_version(self.version)
         for name in ("width", "height"):
             whole(name, getattr(self, name), 8, 8192)
         whole("jpeg_quality", self.jpeg_quality, 1, 100)
@@ -84,13 +81,7 @@ class AttentionSpec:
         object.__setattr__(self, "merge", _numbers("merge", self.merge, METHODS))
         object.__setattr__(self, "set_sigma_px", _numbers("set_sigma_px", self.set_sigma_px, self.sets))
 
-    def __hash__(self) -> int:
-        return hash(self.fingerprint)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256, in hex, of the compact JSON with sorted keys, without the fingerprint itself."""
-        return hashlib.sha256(orjson.dumps(self._plain(), option=orjson.OPT_SORT_KEYS)).hexdigest()
+    __hash__ = FingerprintedSpec.__hash__
 
     def sigma_of(self, name: str) -> float:
         """Returns the sigma of a set, pixels of its original images."""
@@ -123,35 +114,6 @@ class AttentionSpec:
             "fixations/y": points,
             "fixations/subject": Tensor("varlen", "int64", (None,)),
         }
-
-    def to_json(self) -> str:
-        """Returns the spec and its fingerprint as JSON with sorted keys; the same spec gives the same text."""
-        plain = {**self._plain(), "fingerprint": self.fingerprint}
-        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2).decode() + "\n"
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "AttentionSpec":
-        """Returns the spec of a JSON text; keys left out have their default.
-
-        Raises:
-            FeatureSpecError: not JSON, an unknown key, an impossible value, or a fingerprint that is another's.
-        """
-        try:
-            given = orjson.loads(text)
-        except orjson.JSONDecodeError as e:
-            raise FeatureSpecError(
-                f"attention spec is not JSON ({e}); expected what AttentionSpec.to_json wrote"
-            ) from e
-        spec = cls(**known_keys(cls, given, "attention spec", extra=("fingerprint",)))
-        if given.get("fingerprint", spec.fingerprint) != spec.fingerprint:
-            raise FeatureSpecError(
-                f"attention spec has fingerprint {given['fingerprint']!r} but its content gives {spec.fingerprint!r}; "
-                "it was edited: write the examples again"
-            )
-        return spec
-
-    def _plain(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def _numbers(where: str, given: object, allowed: tuple[str, ...]) -> dict[str, float]:

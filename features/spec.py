@@ -1,9 +1,7 @@
 """FeatureSpec: how an instance becomes numbers; one contract for those who write, read and serve examples."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from typing import Any, Literal
 
 import orjson
@@ -21,6 +19,7 @@ from features.fields import (
     Tensor,
     check_feature,
 )
+from features.fingerprinted import FingerprintedSpec
 from features.sessions import SessionRules
 from features.strict import FeatureSpecError, known_keys, number, one_of, texts, whole
 
@@ -46,7 +45,7 @@ _COLUMNS_OF = {
 
 
 @dataclass(frozen=True)
-class FeatureSpec:
+class FeatureSpec(FingerprintedSpec):
     """Everything that decides the numbers of an example. ``FeatureSpec()`` is the default and needs no fitting.
 
     Attributes:
@@ -86,11 +85,12 @@ class FeatureSpec:
     session_rules: SessionRules = field(default_factory=SessionRules)
     version: int = VERSION
 
+    what = "feature spec"
+    file = "feature_spec.json"
+    code_version = VERSION
+
     def __post_init__(self) -> None:
-        if self.version != VERSION:
-            raise FeatureSpecError(
-                f"version: {self.version!r} is not the {VERSION} that this code computes; write the examples again"
-            )
+        self.check_version(self.version)
         whole("sequence_length", self.sequence_length, 1, 10_000)
         whole("classes", self.classes, 2, 10_000)
         one_of("agent_from", self.agent_from, ("user_agent", "context"))
@@ -109,44 +109,7 @@ class FeatureSpec:
             for feature in features:
                 check_feature(place, feature)
 
-    def __hash__(self) -> int:
-        return hash(self.fingerprint)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256, in hex, of the compact JSON with sorted keys, without the fingerprint itself."""
-        return hashlib.sha256(orjson.dumps(self._plain(), option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-    def to_json(self) -> str:
-        """Returns the spec and its fingerprint as JSON with sorted keys; the same spec gives the same text."""
-        plain = {**self._plain(), "fingerprint": self.fingerprint}
-        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2).decode() + "\n"
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> "FeatureSpec":
-        """Returns the spec of a JSON text; keys left out have their default.
-
-        Raises:
-            FeatureSpecError: not JSON, an unknown key, an impossible value, or a fingerprint that is another's.
-        """
-        try:
-            given = orjson.loads(text)
-        except orjson.JSONDecodeError as e:
-            raise FeatureSpecError(f"feature spec is not JSON ({e}); expected what FeatureSpec.to_json wrote") from e
-        keys = known_keys(cls, given, "feature spec", extra=("fingerprint",))
-        for name, part in (("hash", HashSpec), ("split", SplitSpec), ("session_rules", SessionRules)):
-            if name in keys:
-                keys[name] = part(**known_keys(part, keys[name], name))
-        for name in ("steps", "metadata"):
-            if name in keys:
-                keys[name] = _features(name, keys[name])
-        spec = cls(**keys)
-        if given.get("fingerprint", spec.fingerprint) != spec.fingerprint:
-            raise FeatureSpecError(
-                f"feature spec has fingerprint {given['fingerprint']!r} but its content gives {spec.fingerprint!r}; "
-                "it was edited: write the examples again from a spec without 'fingerprint'"
-            )
-        return spec
+    __hash__ = FingerprintedSpec.__hash__
 
     @property
     def needs_fitting(self) -> bool:
@@ -202,8 +165,9 @@ class FeatureSpec:
             for name, tensor in self.tensors().items()
         }
 
-    def _plain(self) -> dict[str, Any]:
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+    def plain(self) -> dict[str, Any]:
+        """Returns what JSON holds."""
+        plain = super().plain()
         for name in ("hash", "split", "session_rules"):
             plain[name] = asdict(plain[name])
         if not self.begins_after:  # specs written before there was this key keep their fingerprint
@@ -214,6 +178,18 @@ class FeatureSpec:
                 for item in plain[name]
             ]
         return plain
+
+    @classmethod
+    def fields_of(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the arguments of the class of what JSON held."""
+        keys = dict(given)
+        for name, part in (("hash", HashSpec), ("split", SplitSpec), ("session_rules", SessionRules)):
+            if name in keys:
+                keys[name] = part(**known_keys(part, keys[name], name))
+        for name in ("steps", "metadata"):
+            if name in keys:
+                keys[name] = _features(name, keys[name])
+        return keys
 
 
 def _features(place: str, given: object) -> tuple[Feature, ...]:
