@@ -79,7 +79,8 @@ class Placement:
         total = float(full.sum(dtype=np.float64))
         if total <= 0:
             return np.full(full.shape, 1 / full.size, np.float32)
-        return (full / total).astype(np.float32)
+        full /= np.float32(total)  # in place: a long page's map may have 40 million pixels
+        return full
 
     def _scale(self) -> Points:
         return np.array([self.width / self.image_width, self.height / self.image_height])
@@ -150,7 +151,7 @@ def tiles(height: int, width: int, tile: tuple[int, int], overlap: int) -> list[
         height: of the image.
         width: of the image.
         tile: height and width of a tile; where the image is smaller, so is the tile.
-        overlap: pixels that neighbours share at least; less than a tile.
+        overlap: pixels that neighbours share at least; less than a tile, along each side that is cut.
 
     Returns:
         The tiles by rows, spread evenly, the first at the top left and the last at the bottom right corner.
@@ -159,7 +160,8 @@ def tiles(height: int, width: int, tile: tuple[int, int], overlap: int) -> list[
     whole("width", width, 1)
     whole("tile height", tile[0], 1)
     whole("tile width", tile[1], 1)
-    whole("overlap", overlap, 0, min(tile) - 1)
+    cut = [side for side, length in zip(tile, (height, width), strict=True) if side < length]
+    whole("overlap", overlap, 0, min(cut, default=max(tile)) - 1)
     tile_height, tile_width = min(tile[0], height), min(tile[1], width)
     tops, lefts = _starts(height, tile_height, overlap), _starts(width, tile_width, overlap)
     return [Tile(top, left, tile_height, tile_width) for top in tops for left in lefts]
@@ -167,6 +169,9 @@ def tiles(height: int, width: int, tile: tuple[int, int], overlap: int) -> list[
 
 def stitch(parts: Sequence[npt.NDArray[np.floating]], placed: Sequence[Tile], height: int, width: int) -> Map:
     """Blends the maps of tiles into one: where tiles overlap, each weighs the more the farther its edge is.
+
+    A weight is the product of one along the rows and one along the columns, so that a tile fades out towards every
+    neighbour, also along the image's own edge.
 
     Args:
         parts: float (tile.height, tile.width) for each tile, all on one scale (logits or unnormalised intensities: a
@@ -182,7 +187,7 @@ def stitch(parts: Sequence[npt.NDArray[np.floating]], placed: Sequence[Tile], he
     weights = np.zeros((height, width))
     for part, tile in zip(parts, placed, strict=True):
         _expect(part, tile.height, tile.width)
-        weight = np.minimum.outer(_ramp(tile.height), _ramp(tile.width))
+        weight = np.outer(_ramp(tile.height), _ramp(tile.width))
         tile.cut(total)[...] += weight * part
         tile.cut(weights)[...] += weight
     if not weights.all():

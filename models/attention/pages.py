@@ -1,19 +1,19 @@
 """Attention on pages of any length: an ordinary one is asked about at once, a full-page screenshot tile by tile.
 
 Letterboxed into the model's input, a screenshot of many screens would shrink until nothing on it can be told apart.
-So it is made as wide as the input (a wide one as high) and cut into tiles of exactly the input's size, each sharing half
-of itself with the next. What a tile's map says is where attention goes *within* the tile: a network trained on
+So it is made as wide as the input (a wide one as high) and cut into tiles of exactly the input's size, each sharing
+half of itself with the next. What a tile's map says is where attention goes *within* the tile: a network trained on
 densities gives its logits no common level. The level between tiles is the coarse pass's, which sees the whole page
 letterboxed: every tile is scaled to hold as much attention as the coarse map has where the tile lies, and where tiles
 overlap the nearer one weighs more. So the coarse pass decides how much, and the tiles decide where. A coarse map that
-the tiles agree with is reproduced exactly, and no edge of a tile shows, since a tile weighs nothing at its edge.
+the tiles agree with is reproduced, and no edge of a tile shows, since a tile weighs next to nothing at its edge.
 """
 
 import numpy as np
 import numpy.typing as npt
 
 from features.images_fit import Map, Placement, Tile, letterbox, place_image, stitch, tiles
-from models.attention.predictor import Predictor
+from models.attention.predictor import Predictor, checked
 
 SHOWN_AT_LEAST = 0.5
 """Share of the model's input that a letterboxed image fills at least; one that would fill less is cut into tiles."""
@@ -33,7 +33,7 @@ def attend(predictor: Predictor, image: npt.NDArray[np.uint8]) -> npt.NDArray[np
     Raises:
         PredictorError: another shape or dtype.
     """
-    if not is_long(predictor, image):
+    if not is_long(predictor, checked(image)):
         return predictor.predict(image)
     width, height = predictor.spec.width, predictor.spec.height
     tall = image.shape[0] * width > image.shape[1] * height
@@ -47,8 +47,6 @@ def attend(predictor: Predictor, image: npt.NDArray[np.uint8]) -> npt.NDArray[np
 
 def is_long(predictor: Predictor, image: npt.NDArray[np.uint8]) -> bool:
     """Whether ``attend`` cuts an image into tiles: letterboxed, it would leave most of the model's input empty."""
-    if image.ndim != 3 or not image.size:
-        return False  # predict says what is wrong with it
     placed = place_image(image.shape[0], image.shape[1], predictor.spec.width, predictor.spec.height)
     return placed.width * placed.height < SHOWN_AT_LEAST * predictor.spec.width * predictor.spec.height
 
@@ -67,7 +65,7 @@ def _coarse(predictor: Predictor, image: npt.NDArray[np.uint8], fine: Placement,
         placed.width,
         placed.height,
     )
-    found = np.zeros((page.height, page.width), np.float32)
+    found = np.zeros((page.height, page.width), np.float32)  # wider than the image where that is extremely long
     top, left = fine.top - page.top, fine.left - page.left
     found[top : top + fine.height, left : left + fine.width] = small.restore(predictor.density(canvas), density=True)
     return found

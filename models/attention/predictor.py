@@ -98,7 +98,7 @@ class Predictor:
         Raises:
             PredictorError: another shape or dtype.
         """
-        canvas, placement = letterbox(_checked(image), self.spec.width, self.spec.height)
+        canvas, placement = letterbox(checked(image), self.spec.width, self.spec.height)
         return placement.restore(self.density(canvas), density=True)
 
     def density(self, canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -108,14 +108,14 @@ class Predictor:
     def logits(self, canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Returns the logits, float32 (H, W), of an image of the model's size.
 
-        Those of tiles can be stitched (``features.images_fit.stitch``); a loss without Dice or BCE leaves their level
-        free, so that one tile's may lie above another's.
+        A loss without Dice or BCE leaves their level free: those of two images cannot be compared, and those of two
+        tiles of one image not be stitched (``models.attention.pages`` stitches densities instead).
         """
         return self._run("logits", canvas)
 
     def _run(self, output: str, canvas: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         size = (self.spec.height, self.spec.width, 3)
-        if _checked(canvas).shape != size:
+        if checked(canvas).shape != size:
             raise PredictorError(f"the image has shape {canvas.shape}; expected {size}: letterbox it first")
         answers: list[Any] = self._session.run([output], {"image": np.ascontiguousarray(canvas)[None]})
         found: npt.NDArray[np.float32] = answers[0][0]

@@ -102,6 +102,8 @@ def test_tiles_by_hand() -> None:
     assert [tile.top for tile in tiles(11, 4, (5, 9), 1)] == [0, 3, 6]
     assert tiles(3, 2, (5, 9), 1) == [Tile(0, 0, 3, 2)]
     assert [(tile.top, tile.left) for tile in tiles(4, 6, (3, 4), 2)] == [(0, 0), (0, 2), (1, 0), (1, 2)]
+    # What is not cut does not limit the overlap.
+    assert [tile.left for tile in tiles(3, 16, (3, 8), 4)] == [0, 4, 8]
 
 
 def test_tiles_that_cannot_be() -> None:
@@ -133,12 +135,19 @@ def test_tiles_cover_overlap_and_stitch_to_the_same(
 def test_overlapping_tiles_blend_from_one_to_the_other() -> None:
     placed = [Tile(0, 0, 1, 5), Tile(0, 3, 1, 5)]
     stitched = stitch([np.zeros((1, 5)), np.ones((1, 5))], placed, 1, 8)
-    # With a single row every pixel is one from the nearest edge, so both weigh the same.
-    np.testing.assert_allclose(stitched[0], [0, 0, 0, 0.5, 0.5, 1, 1, 1])
-    # In the middle row the overlap is 2 and 1 pixels from the first's end and 1 and 2 from the second's.
-    tall = [Tile(0, 0, 5, 5), Tile(0, 3, 5, 5)]
-    blended = stitch([np.zeros((5, 5)), np.ones((5, 5))], tall, 5, 8)
-    np.testing.assert_allclose(blended[2], [0, 0, 0, 1 / 3, 2 / 3, 1, 1, 1], rtol=1e-6)
+    # The overlap is 2 and 1 pixels from the first's end and 1 and 2 from the second's, in every row.
+    expected = [0, 0, 0, 1 / 3, 2 / 3, 1, 1, 1]
+    np.testing.assert_allclose(stitched[0], expected, rtol=1e-6)
+    high = [Tile(0, 0, 5, 5), Tile(0, 3, 5, 5)]
+    blended = stitch([np.zeros((5, 5)), np.ones((5, 5))], high, 5, 8)
+    np.testing.assert_allclose(blended, np.tile(expected, (5, 1)), rtol=1e-6)
+
+
+def test_where_four_tiles_meet_each_weighs_by_rows_and_by_columns() -> None:
+    placed = tiles(8, 8, (5, 5), 2)
+    stitched = stitch([np.full((5, 5), value) for value in (0, 1, 2, 3)], placed, 8, 8)
+    # One third of the way to the right and two thirds of the way down: 1/3 * 1 + 2/3 * 2.
+    np.testing.assert_allclose(stitched[4, 3], 5 / 3, rtol=1e-6)
 
 
 def test_parts_that_do_not_belong_are_refused() -> None:
