@@ -122,7 +122,12 @@ class Predictor:
         return found
 
 
-def _checked(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def checked(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Returns the image if it is one.
+
+    Raises:
+        PredictorError: it is not uint8 (H, W, 3).
+    """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise PredictorError(f"the image is {image.dtype} {image.shape}; expected uint8 (H, W, 3): decode it first")
     return image
