@@ -1,6 +1,5 @@
 """The examples folder as images, maps and fixations: records read once and kept encoded, decoded a batch at a time."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from features.attention_spec import MAP_LEVELS, SPEC, AttentionSpec
-from features.errors import AuguryError
 from features.images_fit import Placement, place_image
-from features.storage import StorageError, list_files, read_bytes, read_text
+from features.storage import read_bytes
 from models.attention.records import Value, parse_example, read_records
-
-
-class DatasetError(AuguryError, ValueError):
-    """An examples folder that is incomplete, contradicts itself or cannot be learnt from."""
+from models.examples_folder import DatasetError, SpecFolder
 
 
 @dataclass(frozen=True)
@@ -177,40 +172,12 @@ class Split:
         return Split(self.name, self.spec, kept)
 
 
-@dataclass(frozen=True)
-class ExamplesFolder:
-    """A complete examples folder: its path, its spec and its dataset card."""
+class ExamplesFolder(SpecFolder[AttentionSpec]):
+    """A complete examples folder of the attention model."""
 
-    path: str
-    spec: AttentionSpec
-    card: dict[str, Any]
-
-    @classmethod
-    def open(cls, path: str) -> "ExamplesFolder":
-        """Reads spec and card.
-
-        Raises:
-            DatasetError: there is no card, so the set is incomplete; or spec and card do not belong together.
-            StorageError: the folder cannot be read.
-        """
-        path = path.rstrip("/")
-        try:
-            card = json.loads(read_bytes(f"{path}/dataset_card.json"))
-        except (FileNotFoundError, StorageError) as e:
-            raise DatasetError(
-                f"{path} is not a complete examples folder: it has no dataset_card.json, which the attention pipeline "
-                "writes last; run `augury attention-examples` to its end"
-            ) from e
-        except ValueError as e:
-            raise DatasetError(f"{path}/dataset_card.json is not JSON ({e}); write the examples again") from e
-        spec = AttentionSpec.from_json(read_text(f"{path}/{SPEC}"))
-        if not isinstance(card, dict) or card.get("fingerprint") != spec.fingerprint:
-            said = str(card.get("fingerprint"))[:12] if isinstance(card, dict) else "nothing"
-            raise DatasetError(
-                f"{path}: {SPEC} has fingerprint {spec.fingerprint[:12]}, dataset_card.json says {said}; they are not "
-                "of one run: write the examples again"
-            )
-        return cls(path, spec, card)
+    spec_class = AttentionSpec
+    command = "augury attention-examples"
+    noun = source = "images"
 
     def read(self, split: str) -> Split:
         """Reads the records of a split; pixels are decoded later.
@@ -220,14 +187,7 @@ class ExamplesFolder:
             RecordError: a file is damaged.
         """
         stored = tuple(self._stored(split))
-        promised = promised_examples(self.card, split)
-        if promised is not None and promised != len(stored):
-            raise DatasetError(
-                f"{self.path}/{split} holds {len(stored)} images, the dataset card says {promised}; files are missing "
-                "or not of this run: write the examples again"
-            )
-        if not stored:
-            raise DatasetError(f"{self.path}/{split} is empty; use more images, or give {split} a larger share")
+        self.check_count(split, len(stored))
         for item in stored:
             if item.set_name not in self.spec.sets:
                 raise DatasetError(
@@ -237,18 +197,9 @@ class ExamplesFolder:
         return Split(split, self.spec, stored)
 
     def _stored(self, split: str) -> Iterator[Stored]:
-        for name in list_files(f"{self.path}/{split}"):
-            if name.endswith((".tfrecord", ".tfrecord.gz")):
-                for record in read_records(read_bytes(name), name):
-                    yield _stored(parse_example(record), name)
-
-
-def promised_examples(card: dict[str, Any], split: str) -> int | None:
-    """Returns the number of a split's examples that a dataset card tells; None where it tells none."""
-    try:
-        return int(card["splits"][split]["examples"])
-    except (KeyError, TypeError, ValueError):
-        return None
+        for name in self.files(split):
+            for record in read_records(read_bytes(name), name):
+                yield _stored(parse_example(record), name)
 
 
 def count_fixations(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating], height: int, width: int) -> Any:

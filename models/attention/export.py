@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from features.attention_spec import AttentionSpec
 from features.errors import AuguryError
+from models.artifact import DESCRIPTION_FILE
 from models.attention.network import AttentionNetwork, density
-from models.attention.predictor import DESCRIPTION_FILE, FORMAT, MODEL_FILE
+from models.attention.predictor import FORMAT, MODEL_FILE
 
 PARITY = 1e-4
 """The most that a logit of the exported graph may differ from torch's."""

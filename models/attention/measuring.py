@@ -8,10 +8,11 @@ import numpy.typing as npt
 
 from features.images_fit import Placement
 from models.attention.baselines import human_consistency, residual_with_prior
-from models.attention.dataset import DatasetError, Split, Stored
+from models.attention.dataset import Split, Stored
 from models.attention.evaluation import CENTRE_PRIOR, MODEL, Case, OtherFixations, evaluate, worst_and_best
 from models.attention.predictor import Predictor
 from models.attention.report import Picture, render_report
+from models.examples_folder import DatasetError
 
 SPECTRAL_RESIDUAL = "spectral_residual"
 _PICTURES = 6

@@ -1,6 +1,5 @@
 """Predictor: the ONNX graph of an artifact, asked one image at a time. No torch, no training code."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +8,18 @@ import numpy.typing as npt
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-from features.attention_spec import SPEC, AttentionSpec
-from features.errors import AuguryError
+from features.attention_spec import AttentionSpec
 from features.images_fit import letterbox
-from features.storage import read_bytes, read_text
+from features.storage import read_bytes
+from models.artifact import PredictorError, read_description
+
+__all__ = ["FORMAT", "INT8_FILE", "MODEL_FILE", "Predictor", "PredictorError"]
 
 MODEL_FILE = "model.onnx"
 INT8_FILE = "model.int8.onnx"
-DESCRIPTION_FILE = "model.json"
 FORMAT = "onnx"
 
 _UNREADABLE = (ort_errors.InvalidProtobuf, ort_errors.InvalidGraph, ort_errors.Fail, ort_errors.InvalidArgument)
-
-
-class PredictorError(AuguryError, ValueError):
-    """An artifact that cannot be loaded, does not fit the spec in use, or an image that it cannot be asked."""
 
 
 class Predictor:
@@ -68,19 +64,7 @@ class Predictor:
             PredictorError: the model belongs to another spec, or is not one.
             StorageError: a file is missing.
         """
-        spec = AttentionSpec.from_json(read_text(f"{folder}/{SPEC}"))
-        try:
-            description = json.loads(read_bytes(f"{folder}/{DESCRIPTION_FILE}"))
-            kind, fingerprint = description["format"], description["fingerprint"]
-        except (ValueError, KeyError, TypeError) as e:
-            raise PredictorError(
-                f"{folder}/{DESCRIPTION_FILE} does not describe a model ({e!r}); open the version again, or train again"
-            ) from e
-        if kind != FORMAT:
-            raise PredictorError(f"{folder}/{DESCRIPTION_FILE}: format is {kind!r}; expected {FORMAT!r}")
-        _check(folder, spec, DESCRIPTION_FILE, fingerprint)
-        if expected is not None:
-            _check(folder, spec, "the spec in use", expected.fingerprint)
+        spec, _ = read_description(folder, AttentionSpec, FORMAT, expected)
         name = INT8_FILE if int8 else MODEL_FILE
         model = read_bytes(f"{folder}/{name}")
         try:
@@ -131,11 +115,3 @@ def checked(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise PredictorError(f"the image is {image.dtype} {image.shape}; expected uint8 (H, W, 3): decode it first")
     return image
-
-
-def _check(folder: str | Path, spec: AttentionSpec, name: str, fingerprint: str) -> None:
-    if fingerprint != spec.fingerprint:
-        raise PredictorError(
-            f"{folder}: {SPEC} has fingerprint {spec.fingerprint[:12]}, {name} has {str(fingerprint)[:12]}; images "
-            "must be prepared by the spec that the model was trained with"
-        )

@@ -8,7 +8,6 @@ Plain ``tf.data`` reads them as well, without this module::
     batches = batches.map(lambda records: tf.io.parse_example(records, spec.parsing_spec(tf)))
 """
 
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,16 +20,12 @@ import pyarrow as pa
 import tensorflow as tf
 
 from features.coding import CodedInstances
-from features.errors import AuguryError
 from features.spec import FeatureSpec
 from features.splits import SPLITS
-from features.storage import StorageError, is_local, list_files, open_filesystem, read_bytes, read_text
+from features.storage import is_local, open_filesystem
+from models.examples_folder import DatasetError, SpecFolder
 
 _RECORDS = 8192
-
-
-class DatasetError(AuguryError, ValueError):
-    """An examples folder that is incomplete, contradicts itself or cannot be learnt from."""
 
 
 @dataclass(frozen=True)
@@ -57,51 +52,21 @@ class Examples:
         return len(self.labels)
 
 
-@dataclass(frozen=True)
-class ExamplesFolder:
-    """A complete examples folder.
+class ExamplesFolder(SpecFolder[FeatureSpec]):
+    """A complete examples folder of the behaviour model."""
 
-    Attributes:
-        path: of the folder.
-        spec: its feature spec.
-        card: its dataset card.
-    """
-
-    path: str
-    spec: FeatureSpec
-    card: dict[str, Any]
+    spec_class = FeatureSpec
+    command = "augury examples"
+    noun = "examples"
+    source = "events"
 
     @classmethod
-    def open(cls, path: str) -> "ExamplesFolder":
-        """Reads spec and card.
-
-        Raises:
-            DatasetError: there is no card, so the set is incomplete; or spec and card do not belong together.
-            StorageError: the folder cannot be read.
-        """
-        path = path.rstrip("/")
+    def is_card(cls, card: dict[str, Any]) -> bool:
+        """Whether a dataset card says what a training needs of it."""
         try:
-            card = json.loads(read_bytes(f"{path}/dataset_card.json"))
-        except (FileNotFoundError, StorageError) as e:
-            raise DatasetError(
-                f"{path} is not a complete examples folder: it has no dataset_card.json, which the examples pipeline "
-                "writes last; run `augury examples` to its end"
-            ) from e
-        except ValueError as e:
-            raise DatasetError(f"{path}/dataset_card.json is not JSON ({e}); write the examples again") from e
-        if not _is_card(card):
-            raise DatasetError(f"{path}/dataset_card.json is not a dataset card; write the examples again")
-        spec = FeatureSpec.from_json(read_text(f"{path}/feature_spec.json"))
-        if card.get("fingerprint") != spec.fingerprint:
-            raise DatasetError(
-                f"{path}: feature_spec.json has fingerprint {spec.fingerprint[:12]}, dataset_card.json says "
-                f"{str(card.get('fingerprint'))[:12]}; they are not of one run: write the examples again"
-            )
-        return cls(path, spec, card)
-
-    def files(self, split: str) -> list[str]:
-        """Returns the TFRecord files of a split, sorted."""
-        return [name for name in list_files(f"{self.path}/{split}") if name.endswith((".tfrecord", ".tfrecord.gz"))]
+            return "window" in card and all(isinstance(card["splits"][split]["examples"], int) for split in SPLITS)
+        except (KeyError, TypeError):
+            return False
 
     def read(self, split: str) -> Examples:
         """Reads the examples of a split.
@@ -112,15 +77,8 @@ class ExamplesFolder:
         """
         with _local_copies(self.files(split)) as files:
             examples = _gather(self._parsed(files), self.spec)
-        promised = self.card["splits"][split]["examples"]
-        if len(examples) != promised:
-            raise DatasetError(
-                f"{self.path}/{split} holds {len(examples)} examples, the dataset card says {promised}; files are "
-                "missing or not of this run: write the examples again"
-            )
+        self.check_count(split, len(examples))
         counts = np.bincount(examples.labels, minlength=self.spec.classes)
-        if not len(examples):
-            raise DatasetError(f"{self.path}/{split} is empty; use more events, or give {split} a larger share")
         if not counts.all():
             seen = ", ".join(f"{count} of class {label}" for label, count in enumerate(counts))
             raise DatasetError(
@@ -144,14 +102,6 @@ class ExamplesFolder:
                     f"cannot read {name}: {reason[:200]}; it is damaged or does not fit feature_spec.json: write the "
                     "examples again"
                 ) from e
-
-
-def _is_card(card: Any) -> bool:
-    """Whether a dataset card says what a training needs of it."""
-    try:
-        return "window" in card and all(isinstance(card["splits"][split]["examples"], int) for split in SPLITS)
-    except (KeyError, TypeError):
-        return False
 
 
 def parse_instances(columns: Mapping[str, Any], spec: FeatureSpec) -> CodedInstances:

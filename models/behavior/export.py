@@ -13,10 +13,10 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from models.artifact import DESCRIPTION_FILE
 from models.behavior.network import BehaviorNetwork
 
 MODEL_FILE = "model.pb"
-DESCRIPTION_FILE = "model.json"
 FORMAT = "tensorflow.GraphDef"
 
 

@@ -1,6 +1,5 @@
 """Predictor: the frozen graph of an artifact, asked one instance at a time. No Keras, no training code."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +8,14 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from features.coding import CodedInstances
-from features.errors import AuguryError
 from features.spec import FeatureSpec
-from features.storage import read_bytes, read_text
+from features.storage import read_bytes
+from models.artifact import DESCRIPTION_FILE, PredictorError, read_description
 from models.behavior.layout import Layout, Packed, pack
 
+__all__ = ["Predictor", "PredictorError"]
+
 _FORMAT = "tensorflow.GraphDef"
-
-
-class PredictorError(AuguryError, ValueError):
-    """An artifact that cannot be loaded, or one that does not fit the feature spec in use."""
 
 
 class Predictor:
@@ -53,29 +50,16 @@ class Predictor:
             PredictorError: the model belongs to another feature spec, or is not one.
             StorageError: a file is missing.
         """
-        spec = FeatureSpec.from_json(read_text(f"{folder}/feature_spec.json"))
-        try:
-            description = json.loads(read_bytes(f"{folder}/model.json"))
-            kind, inputs = description["format"], description["inputs"]
-            output, fingerprint = description["outputs"][0]["tensor"], description["fingerprint"]
-        except (ValueError, KeyError, TypeError) as e:
-            raise PredictorError(
-                f"{folder}/model.json does not describe a model ({e!r}); open the version again, or train again"
-            ) from e
-        if kind != _FORMAT:
-            raise PredictorError(f"{folder}/model.json: format is {kind!r}; expected {_FORMAT!r}")
-        _check(folder, spec, "model.json", fingerprint)
-        if expected is not None:
-            _check(folder, spec, "the coder in use", expected.fingerprint)
+        spec, description = read_description(folder, FeatureSpec, _FORMAT, expected)
         definition = tf.compat.v1.GraphDef()
         try:
             definition.ParseFromString(read_bytes(f"{folder}/model.pb"))
             with tf.Graph().as_default() as graph:
                 tf.import_graph_def(definition, name="")
-            return cls(spec, graph, inputs, output)
-        except (DecodeError, ValueError, KeyError) as e:
+            return cls(spec, graph, description["inputs"], description["outputs"][0]["tensor"])
+        except (DecodeError, ValueError, LookupError, TypeError) as e:
             raise PredictorError(
-                f"{folder}/model.pb is not the graph that model.json describes ({e}); train again"
+                f"{folder}/model.pb is not the graph that {DESCRIPTION_FILE} describes ({e}); train again"
             ) from e
 
     def predict(self, coded: CodedInstances) -> npt.NDArray[np.float32]:
@@ -104,11 +88,3 @@ class Predictor:
             found[row] = self._call(*(instance[name] for name in self._names))
             first_step, first_bit = last_step, last_bit
         return found
-
-
-def _check(folder: str | Path, spec: FeatureSpec, name: str, fingerprint: str) -> None:
-    if fingerprint != spec.fingerprint:
-        raise PredictorError(
-            f"{folder}: feature_spec.json has fingerprint {spec.fingerprint[:12]}, {name} has {str(fingerprint)[:12]}; "
-            "instances must be coded with the spec that the model was trained with"
-        )

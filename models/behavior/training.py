@@ -21,7 +21,7 @@ from models.behavior import golden
 from models.behavior.baselines import TreesOptions, base_rate, train_boosted_trees
 from models.behavior.calibration import MatrixScaling, fit_matrix_scaling
 from models.behavior.checkpoint import Checkpoint
-from models.behavior.dataset import DatasetError, Examples, ExamplesFolder
+from models.behavior.dataset import Examples, ExamplesFolder
 from models.behavior.evaluation import MODEL, evaluate
 from models.behavior.export import export
 from models.behavior.fitting import FitState, Fitter, Labelled, Progress, softmax
@@ -31,6 +31,7 @@ from models.behavior.options import TrainOptions
 from models.behavior.predictor import Predictor
 from models.behavior.report import render_report
 from models.checkpoint import TrainingError, identity_of
+from models.examples_folder import DatasetError
 
 __all__ = ["Progress", "TrainingError", "train"]
 

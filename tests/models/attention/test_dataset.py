@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from features.attention_spec import SPEC
-from models.attention.dataset import DatasetError, ExamplesFolder, count_fixations
+from models.attention.dataset import ExamplesFolder, count_fixations
 from models.attention.records import frame
+from models.examples_folder import DatasetError
 
 HEIGHT, WIDTH = 48, 64
 
@@ -68,7 +69,10 @@ def test_images_are_chosen_by_method(make, tmp_path) -> None:
 
 def test_a_folder_without_a_card_is_incomplete(own) -> None:
     (own / "dataset_card.json").unlink()
-    with pytest.raises(DatasetError, match="has no dataset_card.json, which the attention pipeline writes last"):
+    with pytest.raises(
+        DatasetError,
+        match="has no dataset_card.json, which the pipeline writes last; run `augury attention-examples` to",
+    ):
         ExamplesFolder.open(str(own))
 
 
@@ -76,7 +80,7 @@ def test_a_folder_without_a_card_is_incomplete(own) -> None:
     ("text", "message"),
     [
         ("{", "dataset_card.json is not JSON"),
-        ("[]", "dataset_card.json says nothing; they are not of one run"),
+        ("[]", "dataset_card.json is not a dataset card"),
         ('{"fingerprint": "ab"}', "dataset_card.json says ab; they are not of one run"),
     ],
 )

@@ -71,7 +71,7 @@ def test_what_is_no_image_is_refused(shape, artifact) -> None:
 
 
 def test_another_spec_is_refused(artifact) -> None:
-    with pytest.raises(PredictorError, match="the spec in use has .*images must be prepared by the spec"):
+    with pytest.raises(PredictorError, match="the spec in use has .*must be prepared by the spec"):
         Predictor.load(artifact, AttentionSpec())
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from features.storage import StorageError
-from models.attention.dataset import DatasetError
 from models.attention.golden import replay
 from models.attention.options import OptionError, TrainOptions
 from models.attention.train import main
 from models.attention.training import choose_device, train
 from models.attention.weights import WeightsError, load_network
 from models.checkpoint import TrainingError
+from models.examples_folder import DatasetError
 
 ROOT = Path(__file__).resolve().parents[3]
 

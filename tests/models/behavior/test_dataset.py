@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from features.spec import FeatureSpec, FeatureSpecError
-from models.behavior.dataset import DatasetError, ExamplesFolder
+from models.behavior.dataset import ExamplesFolder
+from models.examples_folder import DatasetError
 
 
 def edit_card(folder: Path, **changes) -> None:

@@ -36,7 +36,7 @@ def test_it_says_what_to_code_with(artifact, make) -> None:
 
 def test_a_coder_with_another_spec_is_refused(artifact, make) -> None:
     other = dataclasses.replace(make.spec, hash=HashSpec(size=128))
-    with pytest.raises(PredictorError, match=r"fingerprint \w{12}, the coder in use has \w{12}; instances must"):
+    with pytest.raises(PredictorError, match=r"fingerprint \w{12}, the spec in use has \w{12}; what the model"):
         Predictor.load(artifact, expected=other)
 
 

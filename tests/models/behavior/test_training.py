@@ -12,7 +12,7 @@ import pytest
 from features.spec import FeatureSpec
 from features.storage import StorageError
 from models.behavior.calibration import MatrixScaling, fit_matrix_scaling
-from models.behavior.dataset import DatasetError, ExamplesFolder
+from models.behavior.dataset import ExamplesFolder
 from models.behavior.fitting import Fitter, Labelled, TrainingError
 from models.behavior.golden import replay
 from models.behavior.layout import Layout, pack
@@ -20,6 +20,7 @@ from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
 from models.behavior.train import main
 from models.behavior.training import train
+from models.examples_folder import DatasetError
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -4,10 +4,10 @@ import optuna
 import pytest
 
 from features.storage import StorageError
-from models.behavior.dataset import DatasetError
 from models.behavior.options import TuneOptions
 from models.behavior.search import TuningError, tune
 from models.behavior.tuning import main
+from models.examples_folder import DatasetError
 
 
 def options(examples, output, **changes) -> TuneOptions:
