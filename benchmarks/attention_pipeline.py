@@ -13,7 +13,7 @@ import orjson
 
 from benchmarks.figures import Figure, write_results
 from benchmarks.processes import Run, run_side
-from transforms.publish_dataset import CARD
+from features.fingerprinted import DATASET_CARD
 
 SIDE = "benchmarks.attention_pipeline_side"
 FEW = 2
@@ -58,7 +58,7 @@ def _figures(osie: Path, scratch: Path, rounds: int) -> list[Figure]:
                     made.add(_digest(output))
     if len(made) != 1:
         raise SystemExit("one process and two did not count the same examples")
-    images = orjson.loads((scratch / "examples" / CARD).read_bytes())["images"]["read"]
+    images = orjson.loads((scratch / "examples" / DATASET_CARD).read_bytes())["images"]["read"]
     one, two = _median(runs["whole", 1]), _median(runs["whole", 2])
     start_one, start_two = _median(runs["few", 1]), _median(runs["few", 2])
     work_one, work_two = one - start_one, two - start_two
@@ -109,7 +109,7 @@ sample_ms = 20
 
 def _digest(folder: Path) -> str:
     """Returns what the card says of the counts; equal examples may differ in the order of their features' bytes."""
-    card = orjson.loads((folder / CARD).read_bytes())
+    card = orjson.loads((folder / DATASET_CARD).read_bytes())
     kept = {name: card[name] for name in ("fingerprint", "images", "gaze", "splits", "near_duplicates")}
     return hashlib.sha256(orjson.dumps(kept, option=orjson.OPT_SORT_KEYS)).hexdigest()
 

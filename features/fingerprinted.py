@@ -10,6 +10,9 @@ import orjson
 
 from features.strict import FeatureSpecError, known_keys
 
+DATASET_CARD = "dataset_card.json"
+"""The file that makes a folder a data set, written last; an artifact has that of the data it was trained on."""
+
 
 class FingerprintedSpec:
     """Base of the frozen dataclasses that are the contract between those who write, read and serve examples.

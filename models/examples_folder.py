@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from features.errors import AuguryError
-from features.fingerprinted import FingerprintedSpec
+from features.fingerprinted import DATASET_CARD, FingerprintedSpec
 from features.storage import StorageError, list_files, read_bytes, read_text
-
-DATASET_CARD = "dataset_card.json"
-"""The file of an examples folder that a pipeline writes last, and of an artifact that was trained on it."""
 
 Spec = TypeVar("Spec", bound=FingerprintedSpec)
 

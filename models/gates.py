@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from features.errors import AuguryError
+from features.fingerprinted import DATASET_CARD
 from features.storage import exists, read_bytes
 
 LOWER_IS_BETTER = frozenset({"brier", "ece", "ece_equal_mass", "log_loss"})
 """Metrics of which less is better, by the last part of their name; of all others more is."""
-
-_DATA_CARD = "dataset_card.json"
 
 
 class GateError(AuguryError, ValueError):
@@ -140,7 +139,7 @@ class Gates:
         elif self.rescore is not None:
             theirs = dict(self.rescore(champion, candidate))
         else:
-            detail = f"the champion was judged on other data ({_DATA_CARD} differs); judge it on this version's too"
+            detail = f"the champion was judged on other data ({DATASET_CARD} differs); judge it on this version's too"
             return [GateResult("not worse than the champion", False, detail)]
         return [_not_worse(metrics, theirs, name, margin) for name, margin in sorted(self.thresholds.margins.items())]
 
@@ -182,7 +181,7 @@ def _flat(metrics: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float
 
 
 def _data_of(folder: Path) -> str | None:
-    path = folder / _DATA_CARD
+    path = folder / DATASET_CARD
     return hashlib.sha256(read_bytes(path)).hexdigest() if exists(path) else None
 
 

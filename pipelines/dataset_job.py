@@ -6,9 +6,9 @@ from typing import Any, Protocol, TypeVar
 import apache_beam as beam
 import orjson
 
+from features.fingerprinted import DATASET_CARD
 from features.storage import list_files, open_filesystem, read_bytes
 from pipelines.launch import beam_options, choose_runner, run_to_end
-from transforms.publish_dataset import CARD
 from transforms.staging import Staging
 
 
@@ -53,7 +53,7 @@ def make_dataset(
     runner = choose_runner(flags)
     recipe = make_recipe(options)
     staging = Staging.begin(options.output, overwrite=options.overwrite)
-    staging.clear(CARD)
+    staging.clear(DATASET_CARD)
     _clear_dead_letters(options.dead_letter_folder)
     try:
         pipeline = beam.Pipeline(runner=runner, options=flags)
@@ -61,7 +61,7 @@ def make_dataset(
         run_to_end(pipeline)
     finally:
         staging.discard()
-    card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{CARD}"))
+    card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{DATASET_CARD}"))
     return card
 
 

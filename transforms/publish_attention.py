@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import orjson
 
-from features.attention_spec import SPEC, AttentionSpec
+from features.attention_spec import AttentionSpec
 from features.splits import SPLITS
-from features.storage import atomic_write
 from transforms.attention_splits import ImageSplits
-from transforms.publish_dataset import CARD, BadRowsError, EmptyDatasetError
+from transforms.publish import PublishOnce, check_bad_share, publish_dataset
 from transforms.staging import Staging
 from transforms.tally import Tally, by_reason, merge
 from transforms.write_attention import AttentionReport
+
+_MEND = "the source or what the sets file says of it"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class AttentionNotes:
     near_bits: int | None
 
 
-class PublishAttention(beam.PTransform):
+class PublishAttention(PublishOnce):
     """Pipeline -> the dataset card, having put the staged data set in its final place.
 
     Args:
@@ -60,16 +60,7 @@ class PublishAttention(beam.PTransform):
         notes: AttentionNotes,
         staging: Staging,
     ) -> None:
-        super().__init__()
-        self._inputs = (beam.pvalue.AsList(reports), *tallies, splits)
-        self._constants = (spec, notes, staging)
-
-    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        return (
-            pipeline
-            | "Once" >> beam.Create([None], reshuffle=False)
-            | "WriteCard" >> beam.Map(_publish, *self._inputs, *self._constants)
-        )
+        super().__init__(_publish, (beam.pvalue.AsList(reports), *tallies, splits), (spec, notes, staging))
 
 
 def _publish(
@@ -83,30 +74,15 @@ def _publish(
     staging: Staging,
 ) -> dict[str, Any]:
     tally = merge([*images, *gaze])
-    for what, read in (("images", "images"), ("gaze", "gaze_rows")):
-        _check_bad_share(tally, what, read, notes)
+    for what, read, unit in (("images", "images", "images"), ("gaze", "gaze_rows", "rows of gaze")):
+        check_bad_share(tally, notes, read=read, kind=f"rejected_{what}", unit=unit, mend=_MEND)
     card = attention_card(reports, tally, splits, spec, notes)
-    if not sum(split["examples"] for split in card["splits"].values()):
-        raise EmptyDatasetError(
-            f"{', '.join(notes.sources)}: {card['images']['read']} images and {card['gaze']['read']} rows of gaze "
-            "read, but no example was made; check that the image names in the gaze files are those of the images"
-        )
-    atomic_write(f"{staging.work}/{SPEC}", spec.to_json(), flush=not staging.staged)
-    staging.publish(CARD, orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    nothing = (
+        f"{', '.join(notes.sources)}: {card['images']['read']} images and {card['gaze']['read']} rows of gaze "
+        "read, but no example was made; check that the image names in the gaze files are those of the images"
+    )
+    publish_dataset(card, spec, staging, nothing=nothing)
     return card
-
-
-def _check_bad_share(tally: Tally, what: str, read: str, notes: AttentionNotes) -> None:
-    total, rejected = tally.counts.get(f"read/{read}", 0), by_reason(tally, f"rejected_{what}")
-    share = sum(rejected.values()) / total if total else 0.0
-    if share > notes.max_bad_share:
-        reasons = ", ".join(f"{reason} {n}" for reason, n in rejected.items())
-        unit = "images" if what == "images" else "rows of gaze"
-        raise BadRowsError(
-            f"{sum(rejected.values())} of {total} {unit} ({share:.1%}) were rejected ({reasons}); at most "
-            f"{notes.max_bad_share:.1%} may be: look at them in {notes.dead_letter}, then mend the source or what the "
-            "sets file says of it, or raise max_bad_share"
-        )
 
 
 def attention_card(

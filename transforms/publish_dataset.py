@@ -6,29 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
-import orjson
 from google.protobuf import text_format
 
-from features.errors import AuguryError
 from features.sessions import Window
 from features.spec import FeatureSpec
 from features.splits import SPLITS, test_begins_us
-from features.storage import atomic_write
+from transforms.publish import PublishOnce, check_bad_share, publish_dataset
 from transforms.schema import dataset_schema
 from transforms.staging import Staging
 from transforms.tally import Tally, by_reason, merge
 from transforms.write_examples import ShardReport
-
-CARD = "dataset_card.json"
-"""The file that makes a folder a data set; written last."""
-
-
-class BadRowsError(AuguryError, ValueError):
-    """More rows were rejected than the job allows."""
-
-
-class EmptyDatasetError(AuguryError, ValueError):
-    """Nothing was left to make examples of."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +37,7 @@ class DatasetNotes:
     dead_letter: str
 
 
-class PublishDataset(beam.PTransform):
+class PublishDataset(PublishOnce):
     """Pipeline -> the dataset card, having put the staged data set in its final place.
 
     Args:
@@ -71,16 +58,7 @@ class PublishDataset(beam.PTransform):
         notes: DatasetNotes,
         staging: Staging,
     ) -> None:
-        super().__init__()
-        self._inputs = (beam.pvalue.AsList(reports), *tallies, window)
-        self._constants = (spec, notes, staging)
-
-    def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
-        return (
-            pipeline
-            | "Once" >> beam.Create([None], reshuffle=False)
-            | "WriteCard" >> beam.Map(_publish, *self._inputs, *self._constants)
-        )
+        super().__init__(_publish, (beam.pvalue.AsList(reports), *tallies, window), (spec, notes, staging))
 
 
 def _publish(
@@ -94,33 +72,16 @@ def _publish(
     staging: Staging,
 ) -> dict[str, Any]:
     tally = merge([*read, *cleaned])
-    check_bad_share(tally, notes)
+    check_bad_share(tally, notes, mend="the source or the mapping")
     card = dataset_card(reports, tally, window, spec, notes)
-    if not sum(split["examples"] for split in card["splits"].values()):
-        raise EmptyDatasetError(
-            f"{', '.join(notes.sources)}: {tally.counts.get('read/rows', 0)} rows read, "
-            f"{tally.counts.get('kept/cleaned', 0)} events kept after cleaning, but no example was made; check the "
-            f"adapter, the cleaning rules and whether generator {notes.generator!r} fits these events"
-        )
+    nothing = (
+        f"{', '.join(notes.sources)}: {tally.counts.get('read/rows', 0)} rows read, "
+        f"{tally.counts.get('kept/cleaned', 0)} events kept after cleaning, but no example was made; check the "
+        f"adapter, the cleaning rules and whether generator {notes.generator!r} fits these events"
+    )
     schema = text_format.MessageToString(dataset_schema(spec))
-    atomic_write(f"{staging.work}/feature_spec.json", spec.to_json(), flush=not staging.staged)
-    atomic_write(f"{staging.work}/schema.pbtxt", schema, flush=not staging.staged)
-    staging.publish(CARD, orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    publish_dataset(card, spec, staging, nothing=nothing, files={"schema.pbtxt": schema})
     return card
-
-
-def check_bad_share(tally: Tally, notes: DatasetNotes) -> None:
-    """Raises ``BadRowsError`` when more than ``max_bad_share`` of the rows were rejected."""
-    rows = tally.counts.get("read/rows", 0)
-    rejected = by_reason(tally, "rejected")
-    share = sum(rejected.values()) / rows if rows else 0.0
-    if share > notes.max_bad_share:
-        reasons = ", ".join(f"{reason} {n}" for reason, n in rejected.items())
-        raise BadRowsError(
-            f"{sum(rejected.values())} of {rows} rows ({share:.1%}) were rejected ({reasons}); at most "
-            f"{notes.max_bad_share:.1%} may be: look at them in {notes.dead_letter}, then mend the source or the "
-            "mapping, or raise max_bad_share"
-        )
 
 
 def dataset_card(

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from features.attention_spec import SPEC
+from features.fingerprinted import DATASET_CARD
 from features.splits import SPLITS
 from features.storage import list_files, write_folder_atomic
 from models.attention import golden
@@ -74,7 +75,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
 
     with write_folder_atomic(options.output) as staged:
         _write_text(staged / SPEC, spec.to_json())
-        _write_json(staged / "dataset_card.json", folder.card)
+        _write_json(staged / DATASET_CARD, folder.card)
         best = fitter.averaged.cpu()
         save_weights(best, staged)
         probes = [item.image() for item in splits["train"].stored[:_PROBES]]

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import tensorflow as tf
 
+from features.fingerprinted import DATASET_CARD
 from features.splits import SPLITS
 from features.storage import StorageError, list_files, write_folder_atomic
 from models.behavior import golden
@@ -92,7 +93,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
     with write_folder_atomic(options.output) as staged:
         export(fitter.network, scaling.weight, scaling.bias, folder.spec.fingerprint, staged)
         _write_text(staged / "feature_spec.json", folder.spec.to_json())
-        _write_json(staged / "dataset_card.json", folder.card)
+        _write_json(staged / DATASET_CARD, folder.card)
         _write_text(staged / "calibration.json", scaling.to_json())
         _write_json(staged / "evaluation.json", evaluation)
         pq.write_table(prediction_table(test, probabilities), staged / "predictions.parquet", compression="zstd")
