@@ -6,7 +6,6 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
-from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from features.attention_spec import AttentionSpec
@@ -59,7 +58,7 @@ def _card(_: None, numbers: list[int], name: str) -> dict[str, int]:
 
 
 def test_publishing_happens_once_with_what_the_side_inputs_hold() -> None:
-    with TestPipeline() as pipeline:
+    with beam.Pipeline() as pipeline:
         numbers = pipeline | beam.Create([1, 2, 3])
         cards = pipeline | PublishOnce(_card, (beam.pvalue.AsList(numbers),), ("sum",))
         assert_that(cards, equal_to([{"sum": 6}]))
