@@ -26,7 +26,7 @@ class Arm(NamedTuple):
 
 
 ARMS = {
-    "plain": Arm(False, ("--encoder=plain",)),
+    "plain": Arm(False, ("--encoder=plain", "--width=8")),
     "pretrained": Arm(False, ()),
     "coordconv": Arm(False, ("--coordinates=ij",)),
     "merged": Arm(True, ()),
@@ -62,7 +62,10 @@ def _scores(scratch: Path, name: str, arm: Arm, given: argparse.Namespace) -> Sc
 
 
 def _figures(found: Mapping[str, Scores], epochs: int) -> list[Figure]:
-    how = f"MobileNetV2 at 320x240, {epochs} epochs, seeds {', '.join(map(str, SEEDS))}, 200 test images"
+    how = (
+        f"MobileNetV2 (the plain U-Net is 8 channels wide) at 320x240, {epochs} epochs, seeds "
+        f"{', '.join(map(str, SEEDS))}, 200 test images"
+    )
     figures = [
         _delta(
             "encoder_delta", "a pretrained encoder against the plain U-Net", found["plain"], found["pretrained"], how
