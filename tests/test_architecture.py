@@ -27,6 +27,7 @@ BEAM = {"apache_beam", "tfx_bsl", "tensorflow_transform", "tensorflow_data_valid
 FEATURES_NEED = {
     *("crawleruseragents", "fsspec", "mmh3", "numpy", "orjson", "pyarrow", "ua_parser", "ua_parser_rs", "yarl"),
     *("cv2", "zstandard"),
+    *("httpx", "httpcore"),  # to fetch what a URL names
     "scipy",  # to read MATLAB's files, which only pipelines do
 }
 # What makes a process start slowly; `augury --help` must not wait for it.
