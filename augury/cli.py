@@ -40,6 +40,7 @@ _COMMANDS = {
         "verify": ("verify:verify", "Replay a version's golden set through a running service."),
     },
     "Service": {
+        "heatmap": ("heatmap:heatmap", "Draw where people will look on an image."),
         "serve": ("serve:serve", "Run the service: collect events, answer with predictions."),
         "archive": ("archive:archive", "Compact the spool into the archive now."),
         "forget": ("forget:forget", "Forget a visitor: in the fast store, and in every partition of the archive."),

@@ -47,7 +47,7 @@ class HeatmapStyle:
     """How attention is drawn.
 
     Attributes:
-        colours: one of ``COLOUR_MAPS``.
+        colours: viridis, cividis, inferno, magma or plasma; see ``COLOUR_MAPS``.
         opacity: of the hottest place, 0 to 1; cooler places let more of the image through.
         contours: shares of all attention that the drawn lines enclose, each above 0 and below 1; none for no lines.
         legend: whether a bar in the corner says which end means more; left out where the image is too small for it.

@@ -14,7 +14,7 @@ CONTRAST = 24.0
 
 
 def write_attention_artifact(folder: Path, width: int = 64, height: int = 48, **card: Any) -> Path:
-    """Writes the graph, its description, spec and card: logits are brightness over ``CONTRAST``, density its softmax."""
+    """Writes graph, description, spec and card: logits are brightness over ``CONTRAST``, the density their softmax."""
     folder.mkdir(parents=True)
     spec = AttentionSpec(width=width, height=height, sets=("bright",))
     size = [1, height, width]

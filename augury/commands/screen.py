@@ -38,6 +38,16 @@ def line(text: str, style: str | None = None) -> None:
     out().print(escape(text), style=style, soft_wrap=True)
 
 
+def error(text: str) -> None:
+    """Prints an error of one line to stderr, where the command goes on all the same."""
+    Console(stderr=True, highlight=False).print(escape(" ".join(f"error: {text}".split())), style="red", soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Prints what is worth knowing beside the result to stderr."""
+    Console(stderr=True, highlight=False).print(escape(text), soft_wrap=True)
+
+
 def shown(value: object) -> str:
     """Returns a value as people read it."""
     if value is None:
