@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
 
@@ -9,9 +10,10 @@ import apache_beam as beam
 import orjson
 
 from features.images import ImageLimits
-from pipelines.attention_recipe import AttentionExamplesOptions, AttentionRecipe, make_attention_recipe
+from pipelines.attention_recipe import WORKER_MODULES, AttentionExamplesOptions, AttentionRecipe, make_attention_recipe
 from pipelines.dataset_job import make_dataset
 from pipelines.options import parse_options
+from pipelines.worker_pool import WorkerPool, worker_pool
 from transforms.attention_splits import ImageSplits, SplitShares, assign_image_splits
 from transforms.attention_work import ImageTask, Looks
 from transforms.publish_attention import AttentionNotes, PublishAttention
@@ -59,13 +61,23 @@ def build(
     return pipeline | "PublishAttention" >> PublishAttention(reports, tallies, splits, recipe.spec, notes, staging)
 
 
-def make_attention_examples(options: AttentionExamplesOptions, beam_flags: Sequence[str] = ()) -> dict[str, Any]:
+def make_attention_examples(
+    options: AttentionExamplesOptions, beam_flags: Sequence[str] = (), pool: WorkerPool | None = None
+) -> dict[str, Any]:
     """Runs the pipeline to its end and returns the dataset card.
+
+    Args:
+        options: what was asked for.
+        beam_flags: flags for Beam.
+        pool: of ``options.processes`` workers, where one was started early.
 
     Raises:
         AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
     """
-    return make_dataset(options, beam_flags, make_attention_recipe, build)
+    with (
+        nullcontext(pool) if pool else worker_pool(options.processes, WORKER_MODULES, options.paths, beam_flags) as pool
+    ):
+        return make_dataset(options, beam_flags, make_attention_recipe, build, pool)
 
 
 def run(argv: Sequence[str]) -> None:

@@ -14,11 +14,15 @@ from features.options import option
 from features.splits import SPLITS
 from features.storage import list_files, open_filesystem, read_bytes
 from pipelines.attention_sets import GazeSet, GazeSource, SetsFile, read_sets
+from pipelines.worker_pool import MOST_PROCESSES
 from transforms.attention_splits import SplitShares
 from transforms.attention_work import GazeTask, ImageTask, stem_of
 
 IMAGES_PER_SHARD = 50
 MAX_SHARDS = 4096
+WORKER_MODULES = ("pipelines.attention_examples",)
+"""What worker processes import before there is work for them."""
+
 FILES_PER_TASK = 64
 """Small files of gaze, such as one a person and image, that are read by one task."""
 
@@ -52,11 +56,17 @@ class AttentionExamplesOptions:
     shards: int | None = option(None, f"number of shards; by default one for every {IMAGES_PER_SHARD} images")
     max_bad_share: float = option(0.05, "fail when more than this share of the rows or images is rejected")
     dead_letter: str | None = option(None, "folder for what is rejected; by default <output>-dead-letter")
+    processes: int = option(1, "processes on this machine that share the work, a core each")
     overwrite: bool = option(False, "replace the output if it is there")
 
     def __post_init__(self) -> None:
         limits = (("max_bad_share", 0, 1), ("validation", 0, 1), ("test", 0, 1), ("near_bits", -1, 31))
-        for name, least, most in (*limits, ("shards", 1, MAX_SHARDS), ("seed", 0, 2**32 - 1)):
+        for name, least, most in (
+            *limits,
+            ("shards", 1, MAX_SHARDS),
+            ("seed", 0, 2**32 - 1),
+            ("processes", 1, MOST_PROCESSES),
+        ):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise AttentionOptionError(f"{name} is {value}; expected {least} to {most}")
@@ -64,6 +74,11 @@ class AttentionExamplesOptions:
             raise AttentionOptionError(
                 f"validation {self.validation} and test {self.test} leave nothing to train on; expected less than 1"
             )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that the job reads or writes, but for those that the sets file names."""
+        return self.sets, self.output, self.dead_letter_folder
 
     @property
     def dead_letter_folder(self) -> str:

@@ -9,6 +9,7 @@ import orjson
 from features.fingerprinted import DATASET_CARD
 from features.storage import list_files, open_filesystem, read_bytes
 from pipelines.launch import beam_options, choose_runner, run_to_end
+from pipelines.worker_pool import WorkerPool
 from transforms.staging import Staging
 
 
@@ -37,6 +38,7 @@ def make_dataset(
     beam_flags: Sequence[str],
     make_recipe: Callable[[Options], Recipe],
     build: Callable[[beam.Pipeline, Options, Recipe, Staging], Any],
+    pool: WorkerPool | None = None,
 ) -> dict[str, Any]:
     """Runs a pipeline to its end and returns the dataset card.
 
@@ -45,12 +47,13 @@ def make_dataset(
         beam_flags: flags for Beam.
         make_recipe: makes the options concrete, before any work.
         build: composes the pipeline.
+        pool: of worker processes on this machine; None for this process, or wherever ``beam_flags`` say.
 
     Raises:
         AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
     """
     flags = beam_options(beam_flags)
-    runner = choose_runner(flags)
+    runner = choose_runner(flags, pool)
     recipe = make_recipe(options)
     staging = Staging.begin(options.output, overwrite=options.overwrite)
     staging.clear(DATASET_CARD)

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, create_runner
 
 from features.errors import AuguryError
+from pipelines.pooled_workers import PooledRunner
+from pipelines.worker_pool import WorkerPool
 
 
 class PipelineOptionError(AuguryError, ValueError):
@@ -47,17 +49,27 @@ def _without_main_session(flags: PipelineOptions) -> PipelineOptions:
     return flags
 
 
-def choose_runner(options: PipelineOptions) -> PipelineRunner:
-    """Returns the runner to use.
+def choose_runner(options: PipelineOptions, pool: WorkerPool | None = None) -> PipelineRunner:
+    """Returns the runner to use: with a pool, the local one that divides the work among its processes.
 
     The DirectRunner of Beam 2.77 first looks for a Prism binary on the network and then falls back to the
     FnApiRunner: that runner is what DirectRunner means here, so that nothing is downloaded behind the user's back.
 
     Raises:
-        PipelineOptionError: Beam has no such runner, or it needs a package that is not installed.
+        PipelineOptionError: Beam has no such runner, or it needs a package that is not installed; or the flags say
+            otherwise than a pool where the work is done.
     """
     name = options.view_as(StandardOptions).runner
-    if name in (None, "DirectRunner", "direct"):
+    local = name in (None, "DirectRunner", "direct")
+    if pool is not None:
+        direct = options.view_as(DirectOptions)
+        if not local or direct.direct_num_workers != 1 or direct.direct_running_mode != "in_memory":
+            raise PipelineOptionError(
+                f"{pool.processes} processes are of the local runner; leave them out, or the flags --runner, "
+                "--direct_num_workers and --direct_running_mode"
+            )
+        return PooledRunner(pool)
+    if local:
         return FnApiRunner()
     try:
         return create_runner(name)
@@ -98,13 +110,21 @@ def project_error_line(error: BaseException) -> str | None:
     return _without_step(found[-1]) if found else None
 
 
+def tells_project_error(record: logging.LogRecord) -> bool:
+    """Returns whether a log record tells of a project error, which whoever runs the pipeline tells in one line.
+
+    So does one of an interruption.
+    """
+    error = record.exc_info[1] if record.exc_info else RuntimeError(record.getMessage())
+    return isinstance(error, KeyboardInterrupt) or (error is not None and project_error_line(error) is not None)
+
+
 @contextmanager
 def _told_once() -> Iterator[None]:
     """Drops what Beam logs, traceback and all, of an error that whoever runs the pipeline tells in one line."""
 
     def wanted(record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        return error is None or not (isinstance(error, KeyboardInterrupt) or project_error_line(error))
+        return not tells_project_error(record)
 
     log = logging.getLogger("apache_beam.runners.common")
     log.addFilter(wanted)

@@ -7,8 +7,9 @@ import typer
 
 from augury.commands import screen
 from augury.commands.flags import takes
-from pipelines.attention_recipe import AttentionExamplesOptions
+from pipelines.attention_recipe import WORKER_MODULES, AttentionExamplesOptions
 from pipelines.quick_start import import_beam
+from pipelines.worker_pool import worker_pool
 
 
 @takes(AttentionExamplesOptions, arguments=("sets",))
@@ -29,14 +30,16 @@ def attention_examples(
 
     - `augury attention-examples sets.toml --output examples`
     - `augury attention-examples sets.toml --output examples --width 384 --height 288 --sigma-px 30`
-    - `augury attention-examples gs://b/sets.toml --output gs://b/examples --beam '--direct_num_workers=2'`
+    - `augury attention-examples sets.toml --output examples --processes 8`
+    - `augury attention-examples gs://b/sets.toml --output gs://b/examples --beam '--runner=DataflowRunner ...'`
     """
     beam_flags = [flag for flags in beam or () for flag in shlex.split(flags)]
-    with screen.spinner("making examples"):
-        import_beam([options.sets, options.output, options.dead_letter_folder], beam_flags)
+    pool = worker_pool(options.processes, WORKER_MODULES, options.paths, beam_flags)
+    with screen.spinner("making examples"), pool as workers:
+        import_beam(options.paths, beam_flags)
         from pipelines.attention_examples import make_attention_examples
 
-        card = make_attention_examples(options, beam_flags)
+        card = make_attention_examples(options, beam_flags, workers)
     show_attention_card(card)
     screen.line(f"next: augury train attention --examples {options.output} --output model")
 
