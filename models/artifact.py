@@ -1,8 +1,10 @@
-"""What opening an artifact begins with in every family: its spec, what it says of its model, and whether they fit."""
+"""The files of an artifact of any family: what opening one begins with, and how its texts are written."""
 
 import json
 from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
 
 from features.errors import AuguryError
 from features.fingerprinted import FingerprintedSpec
@@ -52,3 +54,23 @@ def read_description(
                 "the model is asked must be prepared by the spec that it was trained with"
             )
     return spec, dict(description)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON that people can read; NumPy's numbers are numbers, what is no number is refused.
+
+    Raises:
+        ValueError: NaN or infinity.
+    """
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, default=_number) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8, whatever the machine's own encoding is."""
+    path.write_text(text, encoding="utf-8")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -1,6 +1,5 @@
 """Export: the network, normalisation and prior included, as one ONNX graph that answers one image a call."""
 
-import json
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from features.attention_spec import AttentionSpec
 from features.errors import AuguryError
-from models.artifact import DESCRIPTION_FILE
+from models.artifact import DESCRIPTION_FILE, write_json
 from models.attention.network import AttentionNetwork, density
 from models.attention.predictor import FORMAT, MODEL_FILE
 
@@ -127,7 +126,7 @@ def export(
         "set": None if set_number is None else spec.sets[set_number],
         "mirror": mirror,
     }
-    (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / DESCRIPTION_FILE, description)
     return exported
 
 

@@ -3,18 +3,17 @@
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from jinja2 import Environment
 from markupsafe import Markup
 
 from features.heatmaps import HeatmapStyle, check_image, draw_heatmap
 from models.attention.evaluation import CENTRE_PRIOR, HIGH_IS_GOOD, METRICS, MODEL, PEOPLE
-from models.behavior import plots
+from models.plots import learning
+from models.report import card_rows, number, open_page, signed
 
 _NAMES = {
     MODEL: "The model",
@@ -67,12 +66,9 @@ def render_report(
         history: one row an epoch, with any numbers whose names end in ``loss``.
         regions: what ``models.attention.region_error.effective_fixations`` returned.
     """
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "signed": _signed}
-    template = environment.from_string(files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8"))
     scores = {row["image"]: row["scores"][MODEL] for row in evaluation["images"]}
     shown = [metric for metric in METRICS if metric in evaluation["figures"][MODEL]]
-    return template.render(
+    return open_page(__package__).render(
         e=evaluation,
         model=MODEL,
         names={name: _NAMES.get(name, name) for name in evaluation["figures"]},
@@ -86,10 +82,10 @@ def render_report(
             for title, pictures in (("Where it is worst", list(worst)), ("Where it is best", list(best)))
             if pictures
         ],
-        learning=Markup(plots.learning(history, "learning")) if history else None,
+        learning=Markup(learning(history, "learning")) if history else None,
         regions=regions,
         cards=[
-            (title, list(_flat({key: value for key, value in (card or {}).items() if key != "history"})))
+            (title, list(card_rows({key: value for key, value in (card or {}).items() if key != "history"})))
             for title, card in (("The model card", model_card), ("The data set card", dataset_card))
             if card
         ],
@@ -120,7 +116,7 @@ def _verdicts(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             level, text = "poor", f"It is further from where people looked than the {which}"
         else:
             level, text = "fair", f"It does as well as the {which}, as far as these images can tell"
-        yield level, f"{text}: CC {_signed(gap['value'])} ({_signed(gap['low'])} to {_signed(gap['high'])})."
+        yield level, f"{text}: CC {signed(gap['value'], 3)} ({signed(gap['low'], 3)} to {signed(gap['high'], 3)})."
     figures = evaluation["figures"]
     if PEOPLE in figures and CENTRE_PRIOR in figures:
         floor, reached, top = (figures[name]["nss"]["value"] for name in (CENTRE_PRIOR, MODEL, PEOPLE))
@@ -159,7 +155,7 @@ def _drawn(picture: Picture, scores: Mapping[str, float]) -> dict[str, Any]:
         "the model": draw_heatmap(small, picture.predicted, style),
     }
     said = ", ".join(
-        f"{_LABELS[metric][0]} {_number(scores[metric], 2)}" for metric in ("nss", "cc") if metric in scores
+        f"{_LABELS[metric][0]} {number(scores[metric], 2)}" for metric in ("nss", "cc") if metric in scores
     )
     return {
         "name": picture.name,
@@ -173,21 +169,3 @@ def _drawn(picture: Picture, scores: Mapping[str, float]) -> dict[str, Any]:
 def _data_uri(image: npt.NDArray[np.uint8]) -> str:
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 82])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, found in value.items():
-        if isinstance(found, Mapping):
-            yield from _flat(found, f"{prefix}{key}.")
-        elif isinstance(found, Sequence) and not isinstance(found, str):
-            yield f"{prefix}{key}", ", ".join(map(str, found))
-        elif found is not None:
-            yield f"{prefix}{key}", f"{found:.6g}" if isinstance(found, float) else str(found)
-
-
-def _number(value: float | None, digits: int = 0) -> str:
-    return "-" if value is None else f"{value:,.{digits}f}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")

@@ -1,6 +1,5 @@
 """From an examples folder to an artifact: fit, export, measure on the test images, golden set."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -8,17 +7,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from features.attention_spec import SPEC
 from features.fingerprinted import DATASET_CARD
 from features.splits import SPLITS
 from features.storage import list_files, write_folder_atomic
+from models.artifact import write_json, write_text
 from models.attention import golden
 from models.attention.checkpoint import Checkpoint
 from models.attention.dataset import ExamplesFolder, Split
-from models.attention.events import EventFile
 from models.attention.export import export
 from models.attention.fitting import FitState, Fitter, Progress
 from models.attention.measuring import measurable, measure, report
@@ -28,6 +26,7 @@ from models.attention.predictor import Predictor
 from models.attention.quantize import agreement, quantize
 from models.attention.weights import save_weights
 from models.checkpoint import TrainingError, identity_of
+from models.events import EventFile
 
 __all__ = ["Progress", "TrainingError", "train"]
 
@@ -74,8 +73,8 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
     fit(fitter, checkpoint, options.work_folder, progress)
 
     with write_folder_atomic(options.output) as staged:
-        _write_text(staged / SPEC, spec.to_json())
-        _write_json(staged / DATASET_CARD, folder.card)
+        write_text(staged / SPEC, spec.to_json())
+        write_json(staged / DATASET_CARD, folder.card)
         best = fitter.averaged.cpu()
         save_weights(best, staged)
         probes = [item.image() for item in splits["train"].stored[:_PROBES]]
@@ -93,11 +92,11 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
             about["int8"] = _quantized(staged, splits)
         predictor = Predictor.load(staged)
         evaluation = measure(predictor, splits["test"], splits["train"].mean_map(), progress)
-        _write_json(staged / "evaluation.json", evaluation)
+        write_json(staged / "evaluation.json", evaluation)
         golden.write(staged, golden.choose(splits["test"], options.golden_images), predictor)
         card = model_card(options, folder, fitter.state, evaluation["metrics"], time.monotonic() - started)
-        _write_json(staged / "model_card.json", {**card, **about})
-        _write_text(staged / "report.html", report(predictor, splits["test"], evaluation, card, folder.card))
+        write_json(staged / "model_card.json", {**card, **about})
+        write_text(staged / "report.html", report(predictor, splits["test"], evaluation, card, folder.card))
     checkpoint.remove()
     return Path(options.output)
 
@@ -167,17 +166,3 @@ def _epoch_note(state: FitState) -> str:
     last = state.history[-1]
     terms = (f"{name.removeprefix('validation_')} {value:.4f}" for name, value in last.items() if "validation_" in name)
     return f"train loss {last['train_loss']:.4f}; validation {', '.join(terms)}; best {state.best_loss:.4f}"
-
-
-def _write_json(path: Path, value: Any) -> None:
-    _write_text(path, json.dumps(value, indent=2, allow_nan=False, default=_number) + "\n")
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -4,7 +4,6 @@ One instance a call, because a batch of another size may be added up in another 
 depend on what it was asked together with.
 """
 
-import json
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from models.artifact import DESCRIPTION_FILE
+from models.artifact import DESCRIPTION_FILE, write_json
 from models.behavior.network import BehaviorNetwork
 
 MODEL_FILE = "model.pb"
@@ -66,7 +65,7 @@ def export(
         "inputs": [_describe(tensor.name.partition(":")[0], tensor) for tensor in frozen.inputs],
         "outputs": [_describe("probabilities", frozen.outputs[0])],
     }
-    (folder / DESCRIPTION_FILE).write_text(json.dumps(description, indent=2) + "\n")
+    write_json(folder / DESCRIPTION_FILE, description)
 
 
 def _describe(name: str, tensor: tf.Tensor) -> dict[str, object]:

@@ -1,95 +1,72 @@
-"""The plots of the report, as inline SVG whose colours are CSS variables, so that one drawing suits light and dark."""
+"""The plots of the behaviour model's report."""
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-_INK, _FAINT, _GRID = "#010203", "#010204", "#010205"
-_SERIES = ("#010211", "#010212", "#010213", "#010214", "#010215")
-_VARIABLES = {_INK: "ink", _FAINT: "faint", _GRID: "grid"} | {c: f"series-{i}" for i, c in enumerate(_SERIES)}
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: it can be read aloud, searched and coloured
-    "svg.hashsalt": "augury",
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.edgecolor": _GRID,
-    "axes.labelcolor": _FAINT,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": _GRID,
-    "grid.linewidth": 0.8,
-    "xtick.color": _GRID,
-    "ytick.color": _GRID,
-    "xtick.labelcolor": _FAINT,
-    "ytick.labelcolor": _FAINT,
-    "legend.frameon": False,
-    "lines.linewidth": 2,
-}
+from models.plots import FAINT, INK, SERIES, STYLE, as_svg, new_figure
+
 Curves = Mapping[str, Mapping[str, Any]]
 """Name of the predictions -> their ``curves`` in an evaluation's view; the model first."""
 
 _DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 2)), "-.", ":")
 
 
-@mpl.rc_context(_STYLE)
+@mpl.rc_context(STYLE)
 def gain(curves: Curves, names: Mapping[str, str], label: str) -> str:
     """Draws the share of all positives that the top share of examples holds."""
     figure, axes = _lines(curves, names, "gain", "lower right")
     axes.set(xlabel="share of all examples, highest predictions first", ylabel="share of all positives")
     top, share = 0.2, next(iter(curves.values()))["top_20_share"]
-    axes.plot([top, top, 0], [0, share, share], color=_FAINT, lw=1, ls=_DASHES[2])
-    axes.plot([top], [share], "o", color=_SERIES[0])
+    axes.plot([top, top, 0], [0, share, share], color=FAINT, lw=1, ls=_DASHES[2])
+    axes.plot([top], [share], "o", color=SERIES[0])
     place = {"xytext": (10, -4), "textcoords": "offset points", "va": "top", "fontweight": "bold"}
     axes.annotate(f"top {top:.0%} hold {share:.0%}", (top, share), **place)
-    return _svg(figure, label)
+    return as_svg(figure, label)
 
 
-@mpl.rc_context(_STYLE)
+@mpl.rc_context(STYLE)
 def roc(curves: Curves, names: Mapping[str, str], label: str) -> str:
     """Draws the ROC curves."""
     figure, axes = _lines(curves, names, "roc", "lower right")
     axes.set(xlabel="share of negatives wrongly picked", ylabel="share of positives rightly picked")
-    return _svg(figure, label)
+    return as_svg(figure, label)
 
 
-@mpl.rc_context(_STYLE)
+@mpl.rc_context(STYLE)
 def precision_recall(curves: Curves, names: Mapping[str, str], label: str) -> str:
     """Draws precision over recall."""
     figure, axes = _lines(curves, names, "pr", "upper right")
     axes.set(xlabel="share of all positives that are picked", ylabel="share of the picked that are positive")
-    return _svg(figure, label)
+    return as_svg(figure, label)
 
 
-@mpl.rc_context(_STYLE)
+@mpl.rc_context(STYLE)
 def calibration(after: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str, Any]] | None, label: str) -> str:
     """Draws what happened over what was predicted, before and after, with the number of examples of each bucket."""
     figure = Figure(figsize=(5.4, 4.9), layout="constrained")
     axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
     top = max(bucket[key] for bucket in [*after, *(before or ())] for key in ("predicted", "high"))
     top = min(1.0, top * 1.08)
-    axes.plot([0, top], [0, top], color=_FAINT, lw=1.2, ls=_DASHES[1], label="perfect")
+    axes.plot([0, top], [0, top], color=FAINT, lw=1.2, ls=_DASHES[1], label="perfect")
     shown = [(after, "after calibration", 0, "o")] if before else [(after, "the model", 0, "o")]
     if before:
         shown.insert(0, (before, "before calibration", 3, "s"))
     for index, (buckets, name, colour, marker) in enumerate(shown):
         x, y = (np.array([bucket[key] for bucket in buckets]) for key in ("predicted", "rate"))
         spread = np.abs(np.array([[bucket["low"], bucket["high"]] for bucket in buckets]).T - y)
-        style = {"color": _SERIES[colour], "marker": marker, "markersize": 4.5, "label": name, "lw": 1.6}
+        style = {"color": SERIES[colour], "marker": marker, "markersize": 4.5, "label": name, "lw": 1.6}
         axes.errorbar(x, y, spread, elinewidth=1, capsize=0, **style)
         width = top / 110
         counts.bar(
             x + (index - (len(shown) - 1) / 2) * width,
             [bucket["examples"] for bucket in buckets],
             width,
-            color=_SERIES[colour],
+            color=SERIES[colour],
         )
     counts.set_yscale("log")
     counts.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
@@ -103,29 +80,29 @@ def calibration(after: Sequence[Mapping[str, Any]], before: Sequence[Mapping[str
     counts.xaxis.set_major_formatter(_percents(top))
     axes.yaxis.set_major_formatter(_percents(top))
     axes.legend(loc="upper left")
-    return _svg(figure, label)
+    return as_svg(figure, label)
 
 
-@mpl.rc_context(_STYLE)
+@mpl.rc_context(STYLE)
 def distribution(found: Mapping[str, Any], names: tuple[str, str], label: str) -> str:
     """Draws how the predictions of the negatives and of the positives are spread."""
-    figure, axes = _figure(4.9)
+    figure, axes = new_figure(4.9)
     edges = np.array(found["distribution"]["edges"])
     for which, name, colour in zip(("negatives", "positives"), names, (3, 0), strict=True):
         heights = found["distribution"][which]
-        axes.stairs(heights, edges, color=_SERIES[colour], fill=True, alpha=0.28)
-        axes.stairs(heights, edges, color=_SERIES[colour], lw=1.8, label=name)
+        axes.stairs(heights, edges, color=SERIES[colour], fill=True, alpha=0.28)
+        axes.stairs(heights, edges, color=SERIES[colour], lw=1.8, label=name)
     axes.set(xlabel="prediction", ylabel="share of the examples of that kind", xlim=(0, edges[-1]), ylim=(0, None))
     axes.xaxis.set_major_formatter(_percents(edges[-1]))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.legend(loc="upper right")
-    return _svg(figure, label)
+    return as_svg(figure, label)
 
 
-@mpl.rc_context(_STYLE)
+@mpl.rc_context(STYLE)
 def segments(curves: Curves, names: Mapping[str, str], label: str) -> str:
     """Draws the odds of a positive in five equal segments."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     width = 0.8 / len(curves)
     rows = next(iter(curves.values()))["segments"]
     finite = [row["odds"] for found in curves.values() for row in found["segments"] if row["odds"] is not None]
@@ -133,52 +110,21 @@ def segments(curves: Curves, names: Mapping[str, str], label: str) -> str:
         # A segment of positives only has no finite odds: its bar goes to the top of the plot.
         odds = [max(finite, default=1.0) if row["odds"] is None else row["odds"] for row in found["segments"]]
         place = np.arange(len(rows)) + (index - (len(curves) - 1) / 2) * width
-        bars = axes.bar(place, odds, width * 0.92, color=_SERIES[index], label=names[key])
+        bars = axes.bar(place, odds, width * 0.92, color=SERIES[index], label=names[key])
         if index == 0:
             text = ["∞" if row["odds"] is None else f"{row['odds']:.2g}" for row in found["segments"]]
-            axes.bar_label(bars, text, padding=3, color=_INK, fontweight="bold")
+            axes.bar_label(bars, text, padding=3, color=INK, fontweight="bold")
     axes.set_xticks(np.arange(len(rows)), [row["name"] for row in rows])
     axes.set_ylabel("positives for every negative")
     axes.grid(visible=False, axis="x")
     axes.margins(y=0.12)
     axes.legend(loc="upper left")
-    return _svg(figure, label)
-
-
-@mpl.rc_context(_STYLE)
-def learning(history: Sequence[Mapping[str, float]], label: str) -> str:
-    """Draws the losses of every epoch."""
-    figure, axes = _figure()
-    epochs = [row.get("epoch", index + 1) for index, row in enumerate(history)]
-    losses = sorted({key for row in history for key in row if key.endswith("loss")})
-    for index, key in enumerate(losses[: len(_SERIES)]):
-        values = [row.get(key, np.nan) for row in history]
-        name = key.removesuffix("loss").strip("_") or "loss"
-        axes.plot(epochs, values, marker="o", ms=3.5, color=_SERIES[(3, 0, 1, 2, 4)[index]], ls=_DASHES[0], label=name)
-        if key == "validation_loss":
-            best = int(np.nanargmin(values))
-            axes.annotate(
-                "best",
-                (epochs[best], values[best]),
-                xytext=(0, 26),
-                textcoords="offset points",
-                ha="center",
-                arrowprops={"arrowstyle": "-", "color": _FAINT},
-            )
-    axes.set(xlabel="epoch (one pass over the training examples)", ylabel="loss")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper right")
-    return _svg(figure, label)
-
-
-def _figure(height: float = 3.9) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(5.4, height), layout="constrained")
-    return figure, figure.subplots()
+    return as_svg(figure, label)
 
 
 def _lines(curves: Curves, names: Mapping[str, str], which: str, legend: str) -> tuple[Figure, Any]:
-    figure, axes = _figure()
-    for (key, found), colour, dashes in zip(curves.items(), _SERIES, _DASHES, strict=False):
+    figure, axes = new_figure()
+    for (key, found), colour, dashes in zip(curves.items(), SERIES, _DASHES, strict=False):
         axes.plot(found[which]["x"], found[which]["y"], color=colour, ls=dashes, label=names[key])
     axes.set(xlim=(0, 1), ylim=(0, 1.01))
     for axis in (axes.xaxis, axes.yaxis):
@@ -189,17 +135,3 @@ def _lines(curves: Curves, names: Mapping[str, str], which: str, legend: str) ->
 
 def _percents(top: float) -> PercentFormatter:
     return PercentFormatter(1, decimals=0 if top > 0.08 else 1)
-
-
-def _svg(figure: Figure, label: str) -> str:
-    """Returns the figure as an ``<svg>`` element, with ids of its own and colours that the page decides."""
-    found = io.StringIO()
-    figure.savefig(found, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = found.getvalue()
-    text = re.sub(r"<(metadata|style)\b.*?</\1>", "", text[text.index("<svg") :], flags=re.DOTALL)
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{label}-", text)
-    text = re.sub("|".join(_VARIABLES), lambda match: f"var(--{_VARIABLES[match[0]]})", text)
-    text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--font)", text)
-    size = re.search(r'viewBox="[^"]*"', text)
-    head = f'<svg {size[0] if size else ""} role="img" aria-labelledby="{label}-title" aria-describedby="{label}-text">'
-    return re.sub(r"<svg\b[^>]*>", head, text, count=1)

@@ -1,15 +1,14 @@
 """The report: an evaluation as one self-contained HTML page that a marketer can read."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from importlib.resources import files
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jinja2 import Environment
 from markupsafe import Markup
 
 from models.behavior import plots
 from models.behavior.evaluation import MODEL
+from models.plots import learning
+from models.report import card_rows, open_page, percent, signed
 
 _NAMES = {MODEL: "The model", "trees": "Boosted trees", "base_rate": "Base rate"}
 _FIGURES = (
@@ -52,12 +51,9 @@ def render_report(
         model_card: shown as it is, in a table; ``generator`` names what is predicted.
         dataset_card: of the examples; its counts and its window are shown.
     """
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": _number, "percent": _percent, "signed": _signed, "day": _day}
-    template = environment.from_string(files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8"))
     card, data = dict(model_card or {}), dict(dataset_card or {})
     names = {name: _NAMES.get(name, name) for name in evaluation["figures"]}
-    return template.render(
+    return open_page(__package__).render(
         e=evaluation,
         model=MODEL,
         names=names,
@@ -65,9 +61,9 @@ def render_report(
         shares=_SHARES,
         verdicts=list(_verdicts(evaluation)),
         views=[_view(view, names, index) for index, view in enumerate(evaluation["views"])],
-        learning=Markup(plots.learning(evaluation["history"], "learning")) if evaluation["history"] else None,
+        learning=Markup(learning(evaluation["history"], "learning")) if evaluation["history"] else None,
         subject=str(card.get("generator") or data.get("generator") or "behaviour"),
-        card=list(_flat({key: value for key, value in card.items() if key not in ("history", "metrics")})),
+        card=list(card_rows({key: value for key, value in card.items() if key not in ("history", "metrics")})),
         data=data,
     )
 
@@ -122,8 +118,8 @@ def _verdicts(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield (
         level,
         f"Of one positive and one negative example, the model ranks the positive one higher in "
-        f"{_percent(found['auc'])} of cases "
-        f"(95 % sure: {_percent(found['auc_low'])} to {_percent(found['auc_high'])}; guessing gets 50 %).",
+        f"{percent(found['auc'])} of cases "
+        f"(95 % sure: {percent(found['auc_low'])} to {percent(found['auc_high'])}; guessing gets 50 %).",
     )
     for name, gap in evaluation["differences"].items():
         if name == "base_rate":
@@ -135,38 +131,10 @@ def _verdicts(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             level, text = "poor", f"It ranks worse than {which.lower()}"
         else:
             level, text = "fair", f"It ranks as well as {which.lower()}, as far as these examples can tell"
-        yield level, f"{text}: AUC {_signed(gap['value'])} ({_signed(gap['low'])} to {_signed(gap['high'])})."
+        yield level, f"{text}: AUC {signed(gap['value'])} ({signed(gap['low'])} to {signed(gap['high'])})."
     level = "good" if found["ece"] <= 0.02 else "fair" if found["ece"] <= 0.05 else "poor"
     yield level, f"Its probabilities are off by {found['ece'] * 100:.1f} percentage points on average."
     yield (
         "good" if found["top_20_share"] > 0.4 else "fair" if found["top_20_share"] > 0.25 else "poor",
-        f"The fifth of examples that it ranks highest holds {_percent(found['top_20_share'])} of all positives.",
+        f"The fifth of examples that it ranks highest holds {percent(found['top_20_share'])} of all positives.",
     )
-
-
-def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, found in value.items():
-        if isinstance(found, Mapping):
-            yield from _flat(found, f"{prefix}{key}.")
-        elif isinstance(found, Sequence) and not isinstance(found, str):
-            yield f"{prefix}{key}", ", ".join(map(str, found))
-        elif key.endswith("_us") and isinstance(found, int):
-            yield f"{prefix}{key}", _day(found)
-        elif found is not None:
-            yield f"{prefix}{key}", f"{found:.6g}" if isinstance(found, float) else str(found)
-
-
-def _number(value: float | None, digits: int = 0) -> str:
-    return "-" if value is None else f"{value:,.{digits}f}"
-
-
-def _percent(value: float | None, digits: int = 1) -> str:
-    return "-" if value is None else f"{value:.{digits}%}".replace("%", " %")
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.4f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _day(time_us: int) -> str:
-    return datetime.fromtimestamp(time_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,6 +1,5 @@
 """From an examples folder to an artifact: fit, calibrate, evaluate beside the baselines, export, golden set."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import tensorflow as tf
 from features.fingerprinted import DATASET_CARD
 from features.splits import SPLITS
 from features.storage import StorageError, list_files, write_folder_atomic
+from models.artifact import write_json, write_text
 from models.behavior import golden
 from models.behavior.baselines import TreesOptions, base_rate, train_boosted_trees
 from models.behavior.calibration import MatrixScaling, fit_matrix_scaling
@@ -92,16 +92,16 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
 
     with write_folder_atomic(options.output) as staged:
         export(fitter.network, scaling.weight, scaling.bias, folder.spec.fingerprint, staged)
-        _write_text(staged / "feature_spec.json", folder.spec.to_json())
-        _write_json(staged / DATASET_CARD, folder.card)
-        _write_text(staged / "calibration.json", scaling.to_json())
-        _write_json(staged / "evaluation.json", evaluation)
+        write_text(staged / "feature_spec.json", folder.spec.to_json())
+        write_json(staged / DATASET_CARD, folder.card)
+        write_text(staged / "calibration.json", scaling.to_json())
+        write_json(staged / "evaluation.json", evaluation)
         pq.write_table(prediction_table(test, probabilities), staged / "predictions.parquet", compression="zstd")
         predicted = predict_golden(Predictor.load(staged), instances, examples, packed, progress)
         golden.write(staged, instances, predicted)
         card = model_card(options, folder, fitter.state, scaling, evaluation, time.monotonic() - started)
-        _write_json(staged / "model_card.json", card)
-        _write_text(staged / "report.html", render_report(evaluation, card, folder.card))
+        write_json(staged / "model_card.json", card)
+        write_text(staged / "report.html", render_report(evaluation, card, folder.card))
     checkpoint.remove()
     return Path(options.output)
 
@@ -219,11 +219,3 @@ def model_card(
 def _epoch_note(state: FitState) -> str:
     last = state.history[-1]
     return f"loss {last['train_loss']:.4f}, validation {last['validation_loss']:.4f}, best {state.best_loss:.4f}"
-
-
-def _write_json(path: Path, value: Any) -> None:
-    _write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
