@@ -11,19 +11,17 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
-from features.checks import EVENT_TYPES
 from features.cleaning_file import read_cleaning_rules
 from features.errors import AuguryError
 from features.options import option
 from features.storage import open_filesystem
 from pipelines.launch import beam_options, choose_runner
 from pipelines.options import parse_options
-from pipelines.store_options import make_store
+from pipelines.store_options import RecentEventsOptions
 from transforms.bigquery_rows import WriteRows, dead_letter_of, table_reference
 from transforms.drop_repeats import DropRepeats
 from transforms.pack_events import ARCHIVE_SCHEMA, MarkLate, PackEvents
 from transforms.read_received import EVENTS, REJECTED, ReadReceived
-from transforms.recent_store import StoreOptions
 from transforms.write_dead_letters import WriteDeadLetters, is_topic
 from transforms.write_partitions import WritePartitions
 from transforms.write_recent_events import WriteRecentEvents
@@ -37,7 +35,7 @@ class IngestOptionError(AuguryError, ValueError):
 
 
 @dataclass(frozen=True)
-class IngestOptions:
+class IngestOptions(RecentEventsOptions):
     """Options of ``pipelines.ingest_events``; each is a command-line flag of that name."""
 
     archive: str = field(metadata={"help": "where events go: a folder, local or gs://, or bq://project.dataset.table"})
@@ -47,18 +45,11 @@ class IngestOptions:
     subscription: str | None = option(None, "projects/P/subscriptions/S to read")
     topic: str | None = option(None, "projects/P/topics/T to read, by a subscription of the pipeline's own")
     recent_events: bool = option(True, "also write the visitors' recent events to Redis")
-    redis_url: str | None = field(
-        default=None, repr=False, metadata={"help": "redis:// or rediss:// URL; by default that of REDIS_URL"}
-    )
     cleaning: str | None = option(None, "path of a TOML file with cleaning rules")
     dedup_seconds: float = option(86_400, "how long a message is remembered, to drop its copies")
     lateness_seconds: float = option(3600, "an event received so much later than it happened is marked late")
     archive_seconds: float = option(60, "how long the first rows of a Parquet file wait for more")
     archive_shards: int = option(1, "Parquet files of one hour that are collected side by side")
-    store_events: int = option(200, "recent events kept of each visitor; as AUGURY_STORE_EVENTS")
-    store_days: float = option(30, "days after which a recent event is dropped; as AUGURY_STORE_DAYS")
-    store_types: tuple[str, ...] = option(EVENT_TYPES, "types of message kept as recent events; as AUGURY_STORE_TYPES")
-    store_namespace: str = option("augury", "what the keys in Redis begin with")
 
     def __post_init__(self) -> None:
         if (self.subscription is None) == (self.topic is None):
@@ -87,20 +78,6 @@ class IngestOptions:
     def source(self) -> str:
         """What is read."""
         return self.subscription or self.topic or ""
-
-    def store(self) -> StoreOptions:
-        """Returns where recent events go.
-
-        Raises:
-            AuguryError: no URL, or one that is none, or rules that cannot be.
-        """
-        return make_store(
-            self.redis_url,
-            count=self.store_events,
-            max_age_days=self.store_days,
-            types=self.store_types,
-            namespace=self.store_namespace,
-        )
 
 
 def build(pipeline: beam.Pipeline, options: IngestOptions, messages: beam.PCollection | None = None) -> Any:
