@@ -1,7 +1,7 @@
 """What the service and ``augury heatmap`` say of an attention map in numbers: one JSON object, computed once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,20 @@ import orjson
 from features.attention_regions import EFFECTIVE_FIXATIONS, MOST_REGIONS, Region, region_shares
 from features.attention_scores import AttentionScoreError, above_the_fold, focus_score, hottest_points
 
-MOST_POINTS = 100
+FOCUS_FORMULA = "100 * (1 - exp(H) / N), H = -sum(p ln p) over the N pixels' shares p"
+"""As ``features.attention_scores.focus_score`` computes it."""
+
+LEVEL = 0.95
+"""Of the intervals."""
+
+FOLD_PX = 900.0
+"""Height of the first screen unless something else is said: that of a laptop of 1440x900."""
+
+MOST_POINTS = 50
 MOST_REGIONS_BYTES = 256 * 2**10
 """Size of a JSON text of regions: a hundred with long names."""
 
-_RADIUS_SHARE = 0.04
+_RADIUS_SHARE = 1 / 20
 
 
 @dataclass(frozen=True)
@@ -24,18 +33,17 @@ class NumbersWanted:
 
     Attributes:
         points: how many hottest points, at most.
-        radius_px: how far attention counts to a point, pixels; a twenty-fifth of the narrower side if not given, as a
-            degree of vision is of the photographs that eyes are tracked on.
-        fold_px: height of the first screen, pixels; without it nothing is said of the fold.
+        radius_px: how far attention counts to a point, pixels; a twentieth of the shorter side if not given.
+        fold_px: height of the first screen, pixels.
     """
 
     points: int = 5
     radius_px: float | None = None
-    fold_px: float | None = None
+    fold_px: float = FOLD_PX
 
     def __post_init__(self) -> None:
-        if not 0 <= self.points <= MOST_POINTS:
-            raise AttentionScoreError(f"points {self.points}; expected 0 to {MOST_POINTS}")
+        if not 1 <= self.points <= MOST_POINTS:
+            raise AttentionScoreError(f"points {self.points}; expected 1 to {MOST_POINTS}")
         for name in ("radius_px", "fold_px"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
@@ -47,7 +55,7 @@ def attention_numbers(
     regions: Sequence[Region] = (),
     wanted: NumbersWanted = NumbersWanted(),
     *,
-    effective_fixations: int | None = None,
+    measured_fixations: int | None = None,
 ) -> dict[str, Any]:
     """Returns the numbers of a map, as plain JSON values.
 
@@ -55,30 +63,46 @@ def attention_numbers(
         density: (H, W), not negative, of the image's own size: all places are in its pixels.
         regions: named boxes to give the shares of.
         wanted: what else.
-        effective_fixations: what the model's card says that the intervals stand for; None where it says nothing.
+        measured_fixations: what the model's card says that the intervals stand for; None where it says nothing.
 
     Returns:
-        ``width``, ``height``, ``focus`` (0 to 100), ``hottest`` (list of x, y, share), ``radius_px``,
-        ``above_the_fold`` (share, or None), ``effective_fixations``, ``regions`` (list of ``RegionShare`` as objects).
+        ``regions`` (each with its box and its ``RegionShare``), ``interval``, ``hottest_points``,
+        ``hottest_radius_px``, ``focus_score``, ``focus_formula`` and ``above_the_fold``.
 
     Raises:
         AttentionScoreError: a map or a region that cannot be.
     """
-    height, width = density.shape
-    radius_px = wanted.radius_px or _RADIUS_SHARE * min(height, width)
-    fixations = effective_fixations or EFFECTIVE_FIXATIONS
-    shares = region_shares(density, regions, effective_fixations=fixations) if regions else []
-    hottest = hottest_points(density, wanted.points, radius_px) if wanted.points else []
+    radius_px = wanted.radius_px or max(1.0, min(density.shape) * _RADIUS_SHARE)
     return {
-        "width": width,
-        "height": height,
-        "focus": focus_score(density),
-        "hottest": [point._asdict() for point in hottest],
-        "radius_px": radius_px,
-        "above_the_fold": above_the_fold(density, wanted.fold_px) if wanted.fold_px else None,
-        "effective_fixations": fixations,
-        "regions": [share._asdict() for share in shares],
+        "regions": numbered_regions(density, regions, measured_fixations),
+        "interval": interval(measured_fixations),
+        "hottest_points": [point._asdict() for point in hottest_points(density, wanted.points, radius_px)],
+        "hottest_radius_px": radius_px,
+        "focus_score": focus_score(density),
+        "focus_formula": FOCUS_FORMULA,
+        "above_the_fold": {"fold_px": wanted.fold_px, "share": above_the_fold(density, wanted.fold_px)},
     }
+
+
+def numbered_regions(
+    density: npt.NDArray[np.floating], regions: Sequence[Region], measured_fixations: int | None
+) -> list[dict[str, Any]]:
+    """Returns each region's box and share, in the order given; none for none.
+
+    Raises:
+        AttentionScoreError: as ``features.attention_regions.region_shares``.
+    """
+    if not regions:
+        return []
+    fixations = measured_fixations or EFFECTIVE_FIXATIONS
+    shares = region_shares(density, regions, effective_fixations=fixations, level=LEVEL)
+    return [{**asdict(region), **share._asdict()} for region, share in zip(regions, shares, strict=True)]
+
+
+def interval(measured_fixations: int | None) -> dict[str, Any]:
+    """Returns what the intervals of shares stand for."""
+    source = "default" if measured_fixations is None else "model card"
+    return {"level": LEVEL, "effective_fixations": measured_fixations or EFFECTIVE_FIXATIONS, "source": source}
 
 
 def read_regions(text: str | bytes) -> list[Region]:

@@ -48,7 +48,7 @@ class _Model:
     predictor: Predictor
     name: str
     version: str
-    effective_fixations: int | None
+    measured_fixations: int | None
 
 
 @takes(HeatmapOptions)
@@ -111,19 +111,20 @@ def heatmap(
 def _draw(drawing: Drawing, model: _Model, options: HeatmapOptions, boxes: Sequence[Region], json: bool) -> None:
     image = _read(drawing.image)
     density = attend(model.predictor, image)
-    of = {"image": drawing.image, "heatmap": drawing.output, "model": model.name, "version": model.version}
+    height, width = density.shape
+    about = {"path": drawing.image, "width": width, "height": height, "heatmap": drawing.output}
     said: dict[str, Any] = {}
     if json:
         try:
-            said = attention_numbers(density, boxes, options.numbers, effective_fixations=model.effective_fixations)
+            said = attention_numbers(density, boxes, options.numbers, measured_fixations=model.measured_fixations)
         except AttentionScoreError as error:
             raise _ImageFailedError(f"{drawing.image}: {error}") from error
     if drawing.output is not None:
         atomic_write(drawing.output, encode_png(draw_heatmap(image, density, options.style)))
     if json:
-        screen.line(orjson.dumps({**of, **said}).decode())
+        screen.line(orjson.dumps({"model": model.name, "version": model.version, "image": about, **said}).decode())
     else:
-        screen.line(f"{drawing.output}: {image.shape[1]} x {image.shape[0]} pixels")
+        screen.line(f"{drawing.output}: {width} x {height} pixels")
 
 
 def _read(path: str) -> Pixels:

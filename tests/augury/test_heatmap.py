@@ -77,14 +77,14 @@ def test_the_numbers_are_json_on_stdout(run, artifact, tmp_path) -> None:
     flags = ("--json", "--regions", "boxes.json", "--fold-px", "45", "--points", "1", "--artifact", str(artifact))
     done = run("page.png", *flags)
     found = json.loads(done.stdout)
-    assert found["image"] == "page.png"
-    assert (found["heatmap"], found["version"]) == (None, "unpublished")
-    assert (found["width"], found["height"], found["effective_fixations"]) == (144, 90, 9)
+    assert (found["model"], found["version"]) == (str(artifact), "unpublished")
+    assert found["image"] == {"path": "page.png", "width": 144, "height": 90, "heatmap": None}
+    assert found["interval"] == {"level": 0.95, "effective_fixations": 9, "source": "model card"}
     # A grey level of 190 more is e ** (190 / 24) = 2742 times as attractive.
     assert found["regions"][0]["share"] > 0.9
-    [hottest] = found["hottest"]
+    [hottest] = found["hottest_points"]
     assert 60 < hottest["x"] < 80 and 30 < hottest["y"] < 50
-    assert 0.5 < found["above_the_fold"] < 0.9  # 15 of the spot's 20 rows
+    assert 0.5 < found["above_the_fold"]["share"] < 0.9  # 15 of the spot's 20 rows
     assert sorted(os.listdir(tmp_path)) == ["boxes.json", "page.png"]
 
 
@@ -105,7 +105,7 @@ def test_a_folder_is_drawn_into_a_folder_and_what_cannot_be_read_is_told(run, ar
 def test_several_images_and_patterns(run, artifact, shots, tmp_path) -> None:
     done = run("shots/a.png", "shots/deep/*", "--json", "-o", "drawn", "--artifact", str(artifact))
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [row["heatmap"] for row in rows] == ["drawn/a.heat.png", "drawn/b.heat.png"]
+    assert [row["image"]["heatmap"] for row in rows] == ["drawn/a.heat.png", "drawn/b.heat.png"]
     found = decode_image((tmp_path / "drawn" / "b.heat.png").read_bytes())
     assert found.shape == (90, 144, 3)
 
@@ -161,7 +161,7 @@ def test_an_input_in_the_folder_of_the_output_is_not_overwritten(run, artifact, 
         ),
         (("shots/a.png", "--json", "--regions", "shots/site.css"), "regions are not JSON"),
         (("shots/a.png", "-o", "heat.png", "--colours", "jet"), "colours 'jet'; expected one of viridis, cividis"),
-        (("shots/a.png", "-o", "heat.png", "--points", "101"), "points 101; expected 0 to 100"),
+        (("shots/a.png", "-o", "heat.png", "--points", "51"), "points 51; expected 1 to 50"),
     ],
 )
 def test_mistakes_are_told_before_any_work(run, artifact, shots, tmp_path, argv, words) -> None:
@@ -190,7 +190,7 @@ def test_a_region_beyond_one_image_is_an_error_of_that_image(run, artifact, shot
     (tmp_path / "boxes.json").write_text('[{"name": "low", "x": 0, "y": 50, "width": 20, "height": 20}]')
     flags = ("--json", "-o", "heat", "--regions", "boxes.json", "--artifact", str(artifact))
     done = run("shots/a.png", "shots/small.png", *flags, code=1)
-    assert [json.loads(line)["image"] for line in done.stdout.splitlines()] == ["shots/a.png"]
+    assert [json.loads(line)["image"]["path"] for line in done.stdout.splitlines()] == ["shots/a.png"]
     assert done.stderr.startswith("error: shots/small.png: region 'low' goes from (0, 50) to (20, 70); expected it")
     assert os.listdir(tmp_path / "heat") == ["a.heat.png"]
 
