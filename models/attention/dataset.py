@@ -13,8 +13,8 @@ import numpy.typing as npt
 from features.attention_spec import MAP_LEVELS, SPEC, AttentionSpec
 from features.images_fit import Placement, place_image
 from features.storage import read_bytes
-from models.attention.records import Value, parse_example, read_records
 from models.examples_folder import DatasetError, SpecFolder
+from models.records import Value, parse_example, read_records
 
 
 @dataclass(frozen=True)

@@ -62,12 +62,12 @@ class Make:
         return {**found, **changes}
 
     def record(self, *args, **changes) -> bytes:
-        from models.attention.records import make_example
+        from models.records import make_example
 
         return make_example(self.features(*args, **changes))
 
     def write(self, folder: Path, counts=None, spec=None, **changes) -> Path:
-        from models.attention.records import frame
+        from models.records import frame
 
         counts = counts or {"train": 16, "validation": 6, "test": 6}
         spec = spec or self.spec()

@@ -6,8 +6,8 @@ import pytest
 
 from features.attention_spec import SPEC
 from models.attention.dataset import ExamplesFolder, count_fixations
-from models.attention.records import frame
 from models.examples_folder import DatasetError
+from models.records import frame
 
 HEIGHT, WIDTH = 48, 64
 

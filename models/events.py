@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from features.storage import explained
-from models.attention.records import frame
+from models.records import frame
 
 
 class EventFile:

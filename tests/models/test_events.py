@@ -3,8 +3,8 @@ import struct
 import pytest
 
 from features.storage import StorageError
-from models.attention.events import EventFile
-from models.attention.records import read_records
+from models.events import EventFile
+from models.records import read_records
 
 
 def test_the_records_by_hand(tmp_path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.attention.records import RecordError, frame, make_example, masked_crc, parse_example, read_records
+from models.records import RecordError, frame, make_example, masked_crc, parse_example, read_records
 
 
 def test_the_masked_checksum_is_tensorflows() -> None:
