@@ -68,7 +68,9 @@ def above_the_fold(attention: npt.ArrayLike, fold_px: float) -> float:
     density = as_density(attention)
     if not fold_px > 0:
         raise AttentionScoreError(f"fold_px is {fold_px}; expected the height of the first screen, above 0")
-    return float(np.clip(covered(0.0, min(fold_px, density.shape[0]), density.shape[0]) @ density.sum(axis=1), 0, 1))
+    if fold_px >= density.shape[0]:
+        return 1.0  # and not a rounding less
+    return float(np.clip(covered(0.0, fold_px, density.shape[0]) @ density.sum(axis=1), 0, 1))
 
 
 def difference(before: npt.ArrayLike, after: npt.ArrayLike) -> tuple[npt.NDArray[np.float32], float]:

@@ -1,38 +1,59 @@
-"""What a worker answers predictions with, opened and closed as one: models, scorer and log."""
+"""What a worker answers with, opened and closed as one: the models of each family, what runs them, and the logs."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
+
+from prometheus_client import Counter
 
 from features.recent_events import RecentRules
-from serving.models import ModelShelf
-from serving.prediction_log import PredictionLog
+from serving.archive import PREDICTIONS
+from serving.behavior_models import behavior_family
+from serving.models import Family, Loaded, ModelShelf, loads_counter
 from serving.scoring import Scorer
 from serving.state import Services
+from serving.usage_log import UsageLog
+
+M = TypeVar("M", bound=Loaded)
 
 
 @asynccontextmanager
 async def open_answering(services: Services, rules: RecentRules) -> AsyncIterator[None]:
-    """Gives the services their models, scorer and prediction log, if a registry is set, and closes them afterwards.
+    """Gives the services their shelves and what uses them, if a registry is set, and closes them afterwards.
 
     Args:
-        services: with the archive open; ``models``, ``scorer`` and ``prediction_log`` are set.
+        services: with the archive open; ``shelves``, ``scorer``, ``prediction_log`` and ``heatmaps`` are set.
         rules: what the fast store keeps.
     """
     settings, counted_in = services.settings, services.metrics.registry
     if settings.registry is None:
         yield
         return
-    shelf = ModelShelf(
-        settings.registry, settings.models, settings.model_poll_seconds, rules=rules, counted_in=counted_in
-    )
-    log = PredictionLog(services.archive, settings.prediction_log_share, counted_in=counted_in)
-    scorer = Scorer()
-    services.models, services.scorer, services.prediction_log = shelf, scorer, log
-    try:
-        await log.start()
-        await shelf.start()
+    loads = loads_counter(counted_in)
+    async with AsyncExitStack() as stack:
+        if settings.names_of("behavior") is not None:
+            share = settings.prediction_log_share
+            log = UsageLog(services.archive, PREDICTIONS, share, counted_in=counted_in)
+            stack.push_async_callback(log.close)
+            await log.start()
+            scorer = Scorer()
+            stack.push_async_callback(scorer.close)
+            services.scorer, services.prediction_log = scorer, log
+            await _open_shelf(stack, services, behavior_family(rules), loads)
+        if settings.names_of("attention") is not None:
+            from serving.attention.heatmaps import open_heatmaps
+            from serving.attention.loaded import attention_family
+
+            services.heatmaps = await stack.enter_async_context(open_heatmaps(services))
+            await _open_shelf(stack, services, attention_family(settings.heatmap_model_threads), loads)
         yield
-    finally:
-        await shelf.close()
-        await scorer.close()
-        await log.close()
+
+
+async def _open_shelf(stack: AsyncExitStack, services: Services, family: Family[M], loads: Counter) -> None:
+    settings = services.settings
+    assert settings.registry is not None
+    names = settings.names_of(family.name) or ()
+    shelf = ModelShelf(settings.registry, family, names, settings.model_poll_seconds, loads=loads)
+    stack.push_async_callback(shelf.close)
+    await shelf.start()
+    services.shelves[family.name] = shelf

@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from serving import collection, collector_script, health, model_admin, predictions, visitors
 from serving.assembly import open_services
+from serving.attention import routes as attention
 from serving.auth import KeyRing
 from serving.collection import make_collector
 from serving.collection_schema import SECURITY_SCHEMES
@@ -27,6 +28,7 @@ Opener = Callable[[Settings, Metrics], AbstractAsyncContextManager[Services]]
 _ROUTERS = (
     collection.router,
     predictions.router,
+    attention.router,
     model_admin.router,
     visitors.router,
     collector_script.router,
@@ -47,7 +49,7 @@ def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:
 
     app = FastAPI(
         title="Augury",
-        summary="Collects events and predicts what visitors will do.",
+        summary="Collects events, predicts what visitors will do and where people will look.",
         version=version("augury"),
         lifespan=life,
         middleware=[
@@ -58,7 +60,14 @@ def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
                 allow_headers=["*"],
-                expose_headers=["Retry-After", "X-Request-ID"],
+                expose_headers=[
+                    "ETag",
+                    "Retry-After",
+                    "X-Attention-Aligned",
+                    "X-Attention-Max",
+                    "X-Model",
+                    "X-Request-ID",
+                ],
                 allow_private_network=True,
                 max_age=86_400,
             ),

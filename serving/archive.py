@@ -18,8 +18,11 @@ from features.storage import StorageError, explained
 from serving.spool import HOUR_US, SpoolFile
 from serving.spool import ArchiveError as ArchiveError
 
-EVENTS, REJECTED, PREDICTIONS = STREAMS = ("events", "rejected", "predictions")
-"""Received messages (Segment's JSON), dead letters (``dead_letter_lines``) and logged predictions."""
+EVENTS, REJECTED, PREDICTIONS, HEATMAPS = STREAMS = ("events", "rejected", "predictions", "heatmaps")
+"""Received messages (Segment's JSON), dead letters (``dead_letter_lines``), logged predictions and heatmaps."""
+
+LOGS = (PREDICTIONS, HEATMAPS)
+"""Streams of usage data, which are kept for some time only."""
 
 _PROBE_BYTES = 4096
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from features.errors import AuguryError
 from features.storage import explained
 from features.tombstones import Tombstones, tombstone_files
-from serving.archive import PREDICTIONS, STREAMS
+from serving.archive import LOGS, STREAMS
 from serving.compaction_batch import BatchCounts, Job, plan_batches, remove_files, write_batch
 from serving.compaction_metrics import CompactionMetrics
 from serving.compaction_parts import BusyError, alone, hour_of_part, list_parts, remove
@@ -37,7 +37,7 @@ class CompactionReport:
         counts: what became of the spool's lines.
         still_open: spool files that a living process writes, left for later.
         forgotten: what was taken out of earlier partitions.
-        expired: old parts of predictions that were removed.
+        expired: old parts of predictions and heatmaps that were removed.
         seconds: how long it took.
     """
 
@@ -67,7 +67,7 @@ def compact(
         archive: root of the archive, local or on ``gs://``.
         dedup_hours: how many hours before and after its own a copy of an event is looked for.
         now_us: the time that ``prediction_log_days`` counts from, int64 microseconds UTC; by default now.
-        prediction_log_days: parts of predictions older than this are removed; None keeps them.
+        prediction_log_days: parts of predictions and heatmaps older than this are removed; None keeps them.
         counts: what to count in, for whoever wants to know how far it came before an error.
 
     Raises:
@@ -91,7 +91,7 @@ def compact(
 
 
 def compact_once(settings: Settings, counts: BatchCounts | None = None, expiring: bool = True) -> CompactionReport:
-    """Compacts as the settings say; see ``compact``. Looking for what has expired means listing all predictions."""
+    """Compacts as the settings say; see ``compact``. Looking for what has expired means listing all that is logged."""
     return compact(
         settings.spool,
         settings.archive,
@@ -146,7 +146,8 @@ def _compact_stream(stream: str, folder: Path, job: Job, counts: BatchCounts) ->
 
 def _expire(root: str, now_us: int, days: int) -> int:
     last_us = now_us - days * 24 * HOUR_US
-    old = [part for part in list_parts(root, PREDICTIONS) if (hour_of_part(part) or 0) + HOUR_US <= last_us]
+    parts = [part for stream in LOGS for part in list_parts(root, stream)]
+    old = [part for part in parts if (hour_of_part(part) or 0) + HOUR_US <= last_us]
     for part in old:
         remove(part)
     return len(old)

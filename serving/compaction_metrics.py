@@ -20,7 +20,7 @@ class CompactionMetrics:
         self.rejected = counter("rejected", "Spooled lines that became dead letters", "reason")
         self.torn = counter("torn", "Spool files whose last line was torn, never acknowledged")
         self.forgotten = counter("forgotten", "Rows of forgotten visitors taken out of partitions", "stream")
-        self.expired = counter("expired_parts", "Old parts of predictions removed")
+        self.expired = counter("expired_parts", "Old parts of predictions and heatmaps removed")
         self.failures = counter("failures", "Compactions that ended with an error")
 
     def add_counts(self, counts: BatchCounts) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from features.events import DEAD_LETTER_SCHEMA, EVENT_SCHEMA, Adapted
 from features.recent_rules import RESERVED_PREFIX
 from features.segment import SegmentAdapter
 from features.tombstones import Tombstones
-from serving.archive import EVENTS, PREDICTIONS, REJECTED
+from serving.archive import EVENTS, HEATMAPS, PREDICTIONS, REJECTED
 
 PREDICTION_SCHEMA = pa.schema(
     [
@@ -36,10 +37,34 @@ PREDICTION_SCHEMA = pa.schema(
 )
 """A logged prediction; ``other`` holds, as a JSON object, the fields of a line that have no column of their own."""
 
+HEATMAP_SCHEMA = pa.schema(
+    [
+        pa.field("heatmap_id", pa.string()),
+        pa.field("time_us", pa.int64()),
+        pa.field("request_id", pa.string()),
+        pa.field("kind", pa.string()),
+        pa.field("outcome", pa.string()),
+        pa.field("status", pa.int64()),
+        pa.field("model", pa.string()),
+        pa.field("version", pa.string()),
+        pa.field("format", pa.string()),
+        pa.field("images", pa.list_(pa.string())),
+        pa.field("bytes", pa.int64()),
+        pa.field("width", pa.int64()),
+        pa.field("height", pa.int64()),
+        pa.field("regions", pa.int64()),
+        pa.field("asked_by", pa.string()),
+        pa.field("seconds", pa.float64()),
+        pa.field("other", pa.string()),
+    ]
+)
+"""A logged request for a heatmap or a comparison; ``other`` is as in ``PREDICTION_SCHEMA``."""
+
 SCHEMAS: Mapping[str, pa.Schema] = {
     EVENTS: EVENT_SCHEMA,
     REJECTED: DEAD_LETTER_SCHEMA,
     PREDICTIONS: PREDICTION_SCHEMA,
+    HEATMAPS: HEATMAP_SCHEMA,
 }
 """The schema of each stream's parts."""
 
@@ -49,6 +74,7 @@ _KINDS: Mapping[pa.DataType, tuple[type, ...]] = {
     pa.string(): (str,),
     pa.int64(): (int,),
     pa.float32(): (float, int),
+    pa.float64(): (float, int),
     pa.bool_(): (bool,),
 }
 
@@ -68,7 +94,8 @@ def read_stream(stream: str, lines: list[bytes]) -> Adapted:
     rows: list[dict[str, Any]] = []
     reasons: list[str] = []
     texts: list[str] = []
-    take: Callable[[dict[str, Any]], dict[str, Any]] = _letter if stream == REJECTED else _prediction
+    schema = SCHEMAS[stream]
+    take: Callable[[dict[str, Any]], dict[str, Any]] = _letter if stream == REJECTED else partial(_logged, schema)
     for line in lines:
         try:
             row = orjson.loads(line)
@@ -80,7 +107,7 @@ def read_stream(stream: str, lines: list[bytes]) -> Adapted:
             reasons.append(WRONG_TYPE)
             texts.append(line.decode(errors="replace"))
     rejected = dead_letters(reasons, texts, "spool") if reasons else no_dead_letters()
-    return Adapted(pa.RecordBatch.from_pylist(rows, schema=SCHEMAS[stream]), rejected)
+    return Adapted(pa.RecordBatch.from_pylist(rows, schema=schema), rejected)
 
 
 def forgotten(stream: str, rows: pa.RecordBatch, tombstones: Tombstones, hour_us: int) -> npt.NDArray[np.bool_]:
@@ -98,6 +125,8 @@ def forgotten(stream: str, rows: pa.RecordBatch, tombstones: Tombstones, hour_us
         return np.zeros(rows.num_rows, np.bool_)
     if stream == EVENTS:
         return tombstones.mask(rows)
+    if stream == HEATMAPS:
+        return np.zeros(rows.num_rows, np.bool_)  # they name nobody
     found: npt.NDArray[np.bool_]
     if stream == PREDICTIONS:
         times = rows.column("time_us").fill_null(hour_us).to_numpy(zero_copy_only=False)
@@ -118,12 +147,12 @@ def _letter(row: dict[str, Any]) -> dict[str, Any]:
     return {**letter, "source": letter["source"] if isinstance(letter["source"], str) else None}
 
 
-def _prediction(row: dict[str, Any]) -> dict[str, Any]:
+def _logged(schema: pa.Schema, row: dict[str, Any]) -> dict[str, Any]:
     known: dict[str, Any] = {}
     other: dict[str, Any] = {}
     for name, value in row.items():
-        place = PREDICTION_SCHEMA.get_field_index(name)
-        fits = place >= 0 and name != "other" and _fits(value, PREDICTION_SCHEMA.field(place).type)
+        place = schema.get_field_index(name)
+        fits = place >= 0 and name != "other" and _fits(value, schema.field(place).type)
         (known if fits else other)[name] = value
     if other:
         known["other"] = orjson.dumps(other).decode()

@@ -33,7 +33,7 @@ async def ready(request: Request) -> Health:
         missing.append("archive")
     if not found.store.available:
         missing.append("store")
-    if found.models is not None and not found.models.ready:
+    if not all(shelf.ready for shelf in found.shelves.values()):
         missing.append("models")
     if missing:
         raise ProblemError(503, "not_ready", f"not ready: {', '.join(missing)}", {"missing": missing})

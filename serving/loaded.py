@@ -4,7 +4,6 @@ TensorFlow is imported here alone, and only when a model is loaded.
 """
 
 import contextlib
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,19 +15,15 @@ import numpy.typing as npt
 
 from features.checks import DEFAULT_NAMES
 from features.coding import FeatureCoder
-from features.errors import AuguryError
 from features.recent_events import RecentRules
 from features.spec import FeatureSpec
-from features.storage import StorageError, read_bytes, read_text
+from features.storage import StorageError, read_text
 from models.behavior.segments import edges_around, segment_of
+from serving.cards import ModelError, read_json
 
 FAMILY = "behavior"
 
 Floats = npt.NDArray[np.float32]
-
-
-class ModelError(AuguryError, ValueError):
-    """A version that cannot be served: damaged, or in need of events that the fast store does not keep."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +58,19 @@ class LoadedModel:
     def base_rate(self) -> float:
         """The share of class 1 among the training examples; of more than two classes, of the most frequent."""
         return self.headline(self.base_rates)[0]
+
+    def described(self) -> dict[str, Any]:
+        """See ``serving.models.Loaded``."""
+        return {
+            "generator": self.spec.generator,
+            "classes": self.spec.classes,
+            "sequence_length": self.spec.sequence_length,
+            "hides": list(self.spec.hides),
+            "begins_after": list(self.spec.begins_after),
+            "base_rates": self.base_rates.astype(float).tolist(),
+            "segment_edges": [list(edges) for edges in self.segment_edges],
+            "metrics": dict(self.card.get("metrics") or {}),
+        }
 
     def headline(self, probabilities: Floats) -> tuple[float, str]:
         """Returns the probability that the answer leads with, and its segment.
@@ -106,7 +114,7 @@ def load_model(folder: Path, name: str, version: str, rules: RecentRules | None 
         predictor=Predictor.load(folder, spec),
         base_rates=rates,
         segment_edges=_segment_edges(folder, rates),
-        card=_json(folder / "model_card.json"),
+        card=read_json(folder / "model_card.json"),
         loaded_at_us=time.time_ns() // 1000,
     )
 
@@ -133,7 +141,7 @@ def check_store(spec: FeatureSpec, rules: RecentRules, which: str) -> None:
 
 
 def _label_counts(folder: Path, classes: int) -> npt.NDArray[np.float64]:
-    card = _json(folder / "dataset_card.json")
+    card = read_json(folder / "dataset_card.json")
     try:
         labels = card["splits"]["train"]["labels"]
         counts = np.array([float(labels.get(str(label), 0)) for label in range(classes)])
@@ -148,18 +156,8 @@ def _segment_edges(folder: Path, rates: Floats) -> tuple[tuple[float, ...], ...]
     """Returns the edges that the evaluation recorded; around the base rate for classes without any."""
     edges: list[Sequence[float]] = [edges_around(float(rate)) for rate in rates]
     with contextlib.suppress(ModelError, StorageError, KeyError, TypeError, ValueError, IndexError):
-        for view in _json(folder / "evaluation.json")["views"]:
+        for view in read_json(folder / "evaluation.json")["views"]:
             found = [float(edge) for edge in view["segment_edges"]]
             if len(found) == 4 and found == sorted(found):
                 edges[int(view["class"])] = found
     return tuple(tuple(each) for each in edges)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(read_bytes(path))
-    except ValueError as e:
-        raise ModelError(f"{path} is not JSON ({e}); open the version again, or train again") from e
-    if not isinstance(found, dict):
-        raise ModelError(f"{path} holds no JSON object; open the version again, or train again")
-    return found

@@ -1,4 +1,4 @@
-"""The models that a worker answers with: each champion, followed as it changes, and versions asked for by name.
+"""The models of a family that a worker answers with: champions, followed as they change, and versions by name.
 
 Everything slow - reading the registry, loading, trying out - happens in a thread. A version takes a champion's place
 only after it has given, bit for bit, some of the predictions that training promised; until then, and if it never does,
@@ -14,22 +14,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
-import numpy as np
-import pyarrow as pa
 from prometheus_client import CollectorRegistry, Counter
 
 from features.errors import AuguryError
-from features.recent_events import RecentRules, encode_events
 from models.registry import Registry, RegistryError
-from serving.loaded import FAMILY, LoadedModel, ModelError, load_model
-from serving.scoring import History, score
 
-_SPOT_CHECK = 16
 _PINNED = 2
 _AGAIN_SECONDS = 60.0
-
-Load = Callable[[Path, str, str, RecentRules | None], LoadedModel]
 
 _log = logging.getLogger(__name__)
 
@@ -42,59 +35,88 @@ class ModelUnavailableError(AuguryError, RuntimeError):
     """A model whose champion could not be loaded."""
 
 
+class Loaded(Protocol):
+    """A version ready to answer; safe to use from several threads."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def loaded_at_us(self) -> int: ...
+
+    def described(self) -> dict[str, Any]:
+        """Returns what an administrator is told of it, beside name, version and time: fields of ``ServedModel``."""
+
+
+M = TypeVar("M", bound=Loaded)
+
+
+@dataclass(frozen=True)
+class Family(Generic[M]):
+    """What a shelf must know of a family of models.
+
+    Attributes:
+        name: of the family.
+        load: a version's verified folder, its name and version -> the model, loaded.
+        try_out: has a loaded model answer some of its folder's golden set as it will be asked to; raises
+            ``AuguryError`` if an answer is another than training computed.
+    """
+
+    name: str
+    load: Callable[[Path, str, str], M]
+    try_out: Callable[[M, Path], None]
+
+
 @dataclass
-class _Slot:
+class _Slot(Generic[M]):
     """What is known of one model; ``tried`` is the version that last failed, ``tried_at`` when (monotonic seconds)."""
 
-    champion: LoadedModel | None = None
+    champion: M | None = None
     error: str = ""
     tried: str = ""
     tried_at: float = 0.0
 
 
-class ModelShelf:
-    """The models of a worker; for the tasks of one event loop.
+class ModelShelf(Generic[M]):
+    """The models of one family in a worker; for the tasks of one event loop.
 
     Attributes:
+        family: name of the family.
         names: the models that are answered with, sorted.
     """
 
     def __init__(
         self,
         registry: str | os.PathLike[str] | Registry,
+        family: Family[M],
         names: Sequence[str],
         poll_seconds: float,
         *,
-        rules: RecentRules | None = None,
-        counted_in: CollectorRegistry | None = None,
-        load: Load = load_model,
+        loads: Counter | None = None,
     ) -> None:
         """Loads nothing yet.
 
         Args:
             registry: a registry, or its local folder or ``gs://`` URL.
+            family: of the models.
             names: models to answer with; none: every one that has a champion.
             poll_seconds: how often new champions are looked for.
-            rules: what the fast store keeps; a model in need of more is refused.
-            counted_in: where loads are counted.
-            load: loads a version.
+            loads: where loads are counted; see ``loads_counter``.
         """
         self._registry = registry if isinstance(registry, Registry) else Registry(registry)
+        self._family = family
+        self.family = family.name
         self._wanted = tuple(names)
         self._poll_seconds = poll_seconds
-        self._rules = rules
-        self._load = load
-        self._slots: dict[str, _Slot] = {name: _Slot() for name in names}
-        self._pinned: OrderedDict[tuple[str, str], LoadedModel] = OrderedDict()
+        self._slots: dict[str, _Slot[M]] = {name: _Slot() for name in names}
+        self._pinned: OrderedDict[tuple[str, str], M] = OrderedDict()
         self._lock = asyncio.Lock()
         self._polled = False
         self._task: asyncio.Task[None] | None = None
-        self._loads = Counter(
-            "augury_model_loads",
-            "Versions of models that were loaded, by how it went",
-            ("model", "outcome"),
-            registry=counted_in if counted_in is not None else CollectorRegistry(),
-        )
+        self._loads = loads if loads is not None else loads_counter(CollectorRegistry())
 
     @property
     def names(self) -> list[str]:
@@ -105,7 +127,7 @@ class ModelShelf:
         """Whether every model that should be there is."""
         return self._polled and all(slot.champion is not None for slot in self._slots.values())
 
-    def champion(self, name: str) -> LoadedModel | None:
+    def champion(self, name: str) -> M | None:
         """Returns the champion that is answered with, or None while there is none."""
         slot = self._slots.get(name)
         return slot.champion if slot else None
@@ -118,7 +140,7 @@ class ModelShelf:
     async def start(self) -> None:
         """Loads the champions, then follows them."""
         await self.refresh()
-        self._task = asyncio.get_running_loop().create_task(self._follow(), name="follow champions")
+        self._task = asyncio.get_running_loop().create_task(self._follow(), name=f"follow champions of {self.family}")
 
     async def close(self) -> None:
         """Stops following."""
@@ -127,7 +149,7 @@ class ModelShelf:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def get(self, name: str, version: str | None = None) -> LoadedModel:
+    async def get(self, name: str, version: str | None = None) -> M:
         """Returns a model to answer with.
 
         Args:
@@ -166,7 +188,9 @@ class ModelShelf:
             return
         async with self._lock:
             try:
-                names = [name] if name else list(self._wanted) or await asyncio.to_thread(self._registry.names, FAMILY)
+                names = (
+                    [name] if name else list(self._wanted) or await asyncio.to_thread(self._registry.names, self.family)
+                )
                 for each in names:
                     await self._refresh(each, force=name is not None)
             except (AuguryError, OSError) as e:
@@ -183,9 +207,9 @@ class ModelShelf:
                 _log.exception("looking for new champions failed")
 
     async def _refresh(self, name: str, force: bool) -> None:
-        slot = self._slots.get(name, _Slot())
+        slot: _Slot[M] = self._slots.get(name, _Slot())
         try:
-            found = await asyncio.to_thread(self._registry.champion, FAMILY, name)
+            found = await asyncio.to_thread(self._registry.champion, self.family, name)
         except AuguryError as e:
             if name in self._slots:
                 self._fail(name, slot, "champion.json", str(e))
@@ -205,53 +229,34 @@ class ModelShelf:
         slot.error = slot.tried = ""
         _log.info("model %s: champion is %s, was %s", name, loaded.version, before.version if before else None)
 
-    def _fail(self, name: str, slot: _Slot, what: str, error: str) -> None:
+    def _fail(self, name: str, slot: _Slot[M], what: str, error: str) -> None:
         slot.error, slot.tried, slot.tried_at = error, what, time.monotonic()
         kept = slot.champion.version if slot.champion else None
         _log.error("model %s: %s is not taken, %s stays: %s", name, what, kept, error)
 
-    async def _open(self, name: str, version: str) -> LoadedModel:
+    async def _open(self, name: str, version: str) -> M:
         """Returns a version, verified, loaded and tried out."""
         try:
             loaded = await asyncio.to_thread(self._load_checked, name, version)
         except RegistryError as e:
             raise UnknownModelError(f"model {name!r} has no version {version!r}") from e
         except Exception as e:
-            self._loads.labels(name, "failed").inc()
+            self._loads.labels(self.family, name, "failed").inc()
             if not isinstance(e, AuguryError):
                 _log.exception("model %s: %s cannot be loaded", name, version)
             why = str(e) if isinstance(e, AuguryError) else f"it cannot be loaded ({type(e).__name__})"
             raise ModelUnavailableError(why) from e
-        self._loads.labels(name, "loaded").inc()
+        self._loads.labels(self.family, name, "loaded").inc()
         return loaded
 
-    def _load_checked(self, name: str, version: str) -> LoadedModel:
-        folder = self._registry.open_version(FAMILY, name, version)
-        loaded = self._load(folder, name, version, self._rules)
-        spot_check(loaded, folder)
+    def _load_checked(self, name: str, version: str) -> M:
+        folder = self._registry.open_version(self.family, name, version)
+        loaded = self._family.load(folder, name, version)
+        self._family.try_out(loaded, folder)
         return loaded
 
 
-def spot_check(model: LoadedModel, folder: Path) -> None:
-    """Has a model predict some instances of its golden set as it will be asked to.
-
-    Raises:
-        ModelError: a prediction is another than training computed.
-        GoldenError: there is no golden set.
-    """
-    from models.behavior.golden import raw_events, read
-
-    instances, promised = read(folder)
-    instances, promised = instances.slice(0, _SPOT_CHECK), promised[:_SPOT_CHECK]
-    names = pa.array([f"{index:06d}" for index in range(len(promised))])
-    events = raw_events(instances, names)
-    rows: list[list[bytes]] = [[] for _ in range(len(promised))]
-    for owner, row in zip(events.column("anonymous_id").to_pylist(), encode_events(events), strict=True):
-        rows[int(owner)].append(row)
-    found = np.stack([each.probabilities for each in score(model, [History(each) for each in rows])])
-    wrong = np.flatnonzero((found.view(np.uint32) != promised.view(np.uint32)).any(axis=1))
-    if len(wrong):
-        raise ModelError(
-            f"{model.name} {model.version} gives other predictions than training computed in {len(wrong)} of "
-            f"{len(promised)} golden instances; train again with this release"
-        )
+def loads_counter(registry: CollectorRegistry) -> Counter:
+    """Returns the counter that all shelves of a worker share."""
+    text = "Versions of models that were loaded, by how it went"
+    return Counter("augury_model_loads", text, ("family", "model", "outcome"), registry=registry)

@@ -15,13 +15,13 @@ from features.cleaning import CleaningRules, judge
 from features.received import CollectionRules, Drop, Refusal, RequestFacts, receive
 from features.recent_events import RecentEventsError, encode_events
 from features.segment import adapt_messages
-from serving.auth import admin_key, any_key
+from serving.asked_model import asked_model
+from serving.auth import any_key
 from serving.bodies import read_body
 from serving.collection import Collector
 from serving.errors import ProblemError, problems
 from serving.ingest import SOURCE
-from serving.loaded import LoadedModel
-from serving.models import ModelShelf, ModelUnavailableError, UnknownModelError
+from serving.loaded import FAMILY, LoadedModel
 from serving.refusals import detail_of
 from serving.scoring import History, Scored, ScorerBusyError
 from serving.state import Services, services
@@ -103,7 +103,7 @@ class _Question:
 async def predict(request: Request, model: _Model, visitor: _Visitor, version: _Version = None) -> Response:
     """Predict for a visitor, from the recent events in the fast store."""
     asked = services(request)
-    loaded = await _loaded(request, asked, model, version)
+    loaded = await asked_model(request, asked.shelves.get(FAMILY), model, version)
     try:
         recent = await asked.store.recent(visitor)
     except StoreUnavailableError:
@@ -124,7 +124,7 @@ async def predict(request: Request, model: _Model, visitor: _Visitor, version: _
 async def predict_events(request: Request, model: _Model, version: _Version = None) -> Response:
     """Predict from the events in the body; nothing is collected."""
     asked = services(request)
-    loaded = await _loaded(request, asked, model, version)
+    loaded = await asked_model(request, asked.shelves.get(FAMILY), model, version)
     body = await read_body(request.receive, dict(request.scope["headers"]), asked.settings.max_batch_bytes)
     collector: Collector = request.app.state.collector
     messages, texts = read_messages(body, collector.rules, collector.max_event_bytes, collector.max_batch_events)
@@ -132,24 +132,6 @@ async def predict_events(request: Request, model: _Model, version: _Version = No
     ids = events.column("anonymous_id")
     visitor = ids[len(ids) - 1].as_py() if len(ids) else None
     return await _answer(asked, _Question(loaded, visitor, History(encode_events(events)), "events"))
-
-
-async def _loaded(request: Request, asked: Services, name: str, version: str | None) -> LoadedModel:
-    shelf: ModelShelf | None = asked.models
-    if shelf is None:
-        raise ProblemError(404, "unknown_model", "this service has no models; set AUGURY_REGISTRY to a model registry")
-    champion = shelf.champion(name)
-    if version is not None and (champion is None or champion.version != version):
-        admin_key(request)  # whoever may have versions loaded could keep the service busy with it
-    try:
-        return await shelf.get(name, version)
-    except UnknownModelError as e:
-        raise ProblemError(404, "unknown_model" if version is None else "unknown_version", str(e)) from None
-    except ModelUnavailableError as e:
-        detail = f"model {name!r} cannot answer now; GET /v1/models/{name} says why"
-        if version is not None:  # it is an administrator who asks, and nobody else can say why
-            detail = f"version {version!r} of model {name!r} cannot answer: {e}"
-        raise ProblemError(503, "model_unavailable", detail, headers={"Retry-After": "10"}) from None
 
 
 def read_messages(

@@ -101,7 +101,8 @@ class PubSubArchive:
 def _message_id(line: bytes) -> str:
     """Returns what copies of a message are known by; empty for a dead letter, which has no copies."""
     row: Any = orjson.loads(line)
-    found = row.get("messageId") or row.get("prediction_id") if isinstance(row, dict) else None
+    ids = ("messageId", "prediction_id", "heatmap_id")
+    found = next((row[name] for name in ids if row.get(name)), None) if isinstance(row, dict) else None
     return found if isinstance(found, str) else ""
 
 

@@ -21,6 +21,9 @@ PREFIX = "AUGURY_"
 MAX_KEY_BYTES = 512
 """Longest key that is compared."""
 
+FAMILIES = ("behavior", "attention")
+"""Families of models that the service answers with."""
+
 _NOT_OURS = {"AUGURY_DATA"}  # the folder of the tests' real data sets
 
 
@@ -47,7 +50,24 @@ def _types(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _models(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        family, slash, name = value.rpartition("/")
+        if not name or (slash and family not in FAMILIES):
+            raise ValueError(f"{value!r} is no model; expected NAME, or FAMILY/NAME of {', '.join(FAMILIES)}")
+    return values
+
+
+def _hosts(values: tuple[str, ...]) -> tuple[str, ...]:
+    if values:
+        from features.fetching_policy import FetchPolicy
+
+        FetchPolicy(values)  # refuses what is no host
+    return values
+
+
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode, BeforeValidator(_listed)]
 Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -77,7 +97,9 @@ class Settings(BaseSettings):
         None, validation_alias="REDIS_URL", description="the fast store; none: an embedded one"
     )
     registry: str | None = Field(None, description="model registry, local or gs://; none: no predictions")
-    models: Texts = Field((), description="models to answer with; none: every one that has a champion")
+    models: Annotated[Texts, AfterValidator(_models)] = Field(
+        (), description="models to answer with, as NAME (of behavior) or FAMILY/NAME; none: all that have a champion"
+    )
     model_poll_seconds: float = Field(10.0, gt=0, description="how often a new champion is looked for")
     store_events: int = Field(200, ge=1, le=5_000, description="most recent events kept of a visitor")
     store_days: float = Field(30.0, gt=0, description="days after which an event leaves the fast store")
@@ -100,8 +122,29 @@ class Settings(BaseSettings):
     max_batch_bytes: int = Field(512_000, ge=1024, le=16_000_000, description="limit on a body, after gunzip")
     max_batch_events: int = Field(2_500, ge=1, le=100_000, description="limit on the events of one body")
     queue_events: int = Field(20_000, ge=1, description="events a worker lets wait before it answers 429")
-    prediction_log_share: float = Field(1.0, ge=0, le=1, description="share of predictions that are logged")
-    prediction_log_days: int = Field(90, ge=1, description="days that logged predictions are kept")
+    prediction_log_share: float = Field(
+        1.0, ge=0, le=1, description="share of predictions and heatmaps that are logged"
+    )
+    prediction_log_days: int = Field(90, ge=1, description="days that logged predictions and heatmaps are kept")
+    heatmap_threads: int = Field(2, ge=1, le=64, description="heatmaps that a worker makes at once")
+    heatmap_model_threads: int = Field(2, ge=1, le=64, description="threads that the model may use for one heatmap")
+    heatmap_queue: int = Field(16, ge=0, le=1_000, description="further requests for heatmaps that a worker lets wait")
+    heatmap_seconds: float = Field(20.0, gt=0, le=600, description="time limit of a heatmap, waiting included")
+    heatmap_max_bytes: int = Field(
+        16 << 20, ge=1024, le=256 << 20, description="limit on the image files of one request, in bytes"
+    )
+    heatmap_max_pixels: int = Field(
+        20_000_000, ge=1024, le=200_000_000, description="limit on an image's width times height"
+    )
+    heatmap_url_hosts: Annotated[Texts, AfterValidator(_hosts)] = Field(
+        (), description="hosts that images are fetched from, www.example.org or *.example.org; none: no fetching"
+    )
+    heatmap_url_ports: Ports = Field((443, 80), description="ports of those hosts that may be connected to")
+    heatmap_url_private: bool = Field(False, description="fetch from private and loopback addresses, too")
+    heatmap_images_mb: int = Field(
+        0, ge=0, le=1_000_000, description="megabytes of images that are kept beside the log of heatmaps; 0: none"
+    )
+    heatmap_images_days: int = Field(30, ge=1, description="days that an image is kept")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     access_log: bool = Field(False, description="log a line for every request")
     cors_origins: Texts = Field(("*",), description="origins whose pages may send events")
@@ -125,6 +168,13 @@ class Settings(BaseSettings):
                         f"{name} holds a key that cannot be sent; each has 1 to {MAX_KEY_BYTES} bytes and no colon"
                     )
         return self
+
+    def names_of(self, family: str) -> tuple[str, ...] | None:
+        """Returns the names of the models of a family to answer with, empty for all of it; None if it is not served."""
+        if not self.models:
+            return ()
+        named = [value.rpartition("/") for value in self.models]
+        return tuple(name for given, _, name in named if (given or FAMILIES[0]) == family) or None
 
     @property
     def spool(self) -> Path:

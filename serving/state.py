@@ -24,9 +24,10 @@ class Services:
         archive: ``serving.archive.Archive``.
         ingest: takes events; ``await ingest.accept(messages)``.
         catch_up: ``serving.catch_up.CatchUp``, or None where the archive leaves no local files.
-        models: ``serving.models.ModelShelf``, or None where no registry is set.
-        scorer: what answers with the models, or None.
+        shelves: ``serving.models.ModelShelf`` of each family that is served, by its name; empty without a registry.
+        scorer: what answers with the models of ``behavior``, or None.
         prediction_log: where predictions are logged, or None.
+        heatmaps: ``serving.attention.heatmaps.Heatmaps``, or None where ``attention`` is not served.
         cleaning: which events no visitor made.
     """
 
@@ -36,9 +37,10 @@ class Services:
     archive: Any
     ingest: "Ingest"
     catch_up: Any = None
-    models: Any = None
+    shelves: dict[str, Any] = field(default_factory=dict)
     scorer: Any = None
     prediction_log: Any = None
+    heatmaps: Any = None
     cleaning: CleaningRules = field(default_factory=CleaningRules)
 
 

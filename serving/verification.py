@@ -5,12 +5,8 @@ sessions, the beginning of the instance, coding, micro-batches, the graph, JSON.
 that training promised.
 """
 
-import http.client
 import json
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,7 +16,6 @@ import pyarrow as pa
 import redis
 
 from features.checks import EVENT_TYPES
-from features.errors import AuguryError
 from features.recent_events import RecentRules, push_events
 from features.recent_rules import MAX_AGE_DAYS
 from features.spec import FeatureSpec
@@ -29,29 +24,7 @@ from models.registry import Registry
 from serving.assembly import recent_rules
 from serving.loaded import FAMILY
 from serving.loopback import Loopback, loopback_service
-
-_AT_ONCE = 8
-
-
-class VerificationError(AuguryError, RuntimeError):
-    """A version whose golden set could not be replayed through the service."""
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What the replay found.
-
-    Attributes:
-        total: instances asked about.
-        identical: answers with the very bits that training promised.
-        differing: some of the others.
-        seconds: that asking took, the service running.
-    """
-
-    total: int
-    identical: int
-    differing: tuple[str, ...] = ()
-    seconds: float = 0.0
+from serving.replaying import Asking, Verification, VerificationError, ask_all
 
 
 def verify(registry: str, name: str, version: str) -> Verification:
@@ -118,30 +91,9 @@ def _push(service: Loopback, events: pa.RecordBatch) -> None:
 
 def _ask(service: Loopback, name: str, version: str, visitors: list[str]) -> npt.NDArray[np.float32]:
     """Returns what the service answers, float32 (N, C)."""
-    parts = [visitors[start::_AT_ONCE] for start in range(min(_AT_ONCE, len(visitors)))]
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        found = list(pool.map(lambda part: list(_answers(service, name, version, part)), parts))
-    answers: list[list[float]] = [[]] * len(visitors)
-    for start, part in enumerate(found):
-        answers[start::_AT_ONCE] = part
-    return np.array(answers, np.float64).astype(np.float32)
-
-
-def _answers(service: Loopback, name: str, version: str, visitors: list[str]) -> Iterator[list[float]]:
-    """Asks for one visitor after the other on one connection."""
-    connection = http.client.HTTPConnection(service.host, service.port, timeout=120)
+    paths = [f"/v1/predict/{quote(name)}/{quote(visitor)}?version={quote(version)}" for visitor in visitors]
+    answers = ask_all(service, f"{name} {version}", [Asking("GET", path) for path in paths])
     try:
-        for visitor in visitors:
-            path = f"/v1/predict/{quote(name)}/{quote(visitor)}?version={quote(version)}"
-            connection.request("GET", path, headers={"Authorization": f"Bearer {service.admin_key}"})
-            response = connection.getresponse()
-            body = json.loads(response.read())
-            if response.status != 200:
-                raise VerificationError(f"the service does not answer with {name} {version}: {body['detail']}")
-            yield body["probabilities"]
-    except (OSError, http.client.HTTPException, ValueError, KeyError) as e:
-        if isinstance(e, VerificationError):
-            raise
+        return np.array([json.loads(answer)["probabilities"] for answer in answers], np.float64).astype(np.float32)
+    except (ValueError, KeyError) as e:
         raise VerificationError(f"the service does not answer with {name} {version} ({e!r})") from e
-    finally:
-        connection.close()

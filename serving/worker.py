@@ -11,10 +11,12 @@ from types import FrameType
 
 import uvicorn
 
+from features.errors import AuguryError
+from models.registry import Registry
 from serving.app import create_app
 from serving.logs import set_up_logs
 from serving.server import server_config
-from serving.settings import load_settings
+from serving.settings import Settings, load_settings
 
 _ALLOCATIONS = 20_000  # between looks for garbage: a batch of events is some thousands of objects
 
@@ -47,6 +49,17 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
+def _predicts(settings: Settings) -> bool:
+    """Whether models of ``behavior`` will be loaded, so that TensorFlow is better imported before any thread."""
+    names = settings.names_of("behavior")
+    if settings.registry is None or names is None:
+        return False
+    try:
+        return bool(names or Registry(settings.registry).names("behavior"))
+    except (AuguryError, OSError):  # the shelf will say so, and look again
+        return True
+
+
 def main(arguments: list[str]) -> None:
     """Serves until it is told to stop, then finishes what is under way."""
     parser = argparse.ArgumentParser(prog="python -m serving.worker")
@@ -55,7 +68,7 @@ def main(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     settings = load_settings()
     set_up_logs(settings.log_level)
-    if settings.registry is not None:
+    if _predicts(settings):
         from models.behavior.silence import import_tensorflow
 
         import_tensorflow()

@@ -11,13 +11,14 @@ from models.registry import Registry
 def verify(model: ModelName, version: Version = "champion", registry: RegistryRoot = "registry") -> None:
     """Replay a version's golden set through a running service.
 
-    Starts a service of its own on a loopback port with a private store, puts the raw events of every golden instance
-    into the store, asks for the prediction over HTTP, and compares the bits of the answer with what training computed.
-    Exit code 1 when one of them differs. `augury promote` does the same.
+    Starts a service of its own on a loopback port with a private store, asks it over HTTP about every golden instance
+    (the raw events of `behavior` go into the store, an image of `attention` is sent along), and compares the bits of
+    the answer with what training computed. Exit code 1 when one of them differs. `augury promote` does the same.
 
     **Examples**
 
     - `augury verify behavior/purchase` : the champion
+    - `augury verify attention/pages 20260301` : a version, by the beginning of its name
     - `augury verify behavior/purchase latest --registry gs://bucket/registry`
     """
     family, name = model_name(model)

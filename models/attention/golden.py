@@ -5,6 +5,7 @@ safe decoding, letterbox, predictor. Any difference between the two ways shows u
 """
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from features.attention_spec import SPEC, AttentionSpec
 from features.errors import AuguryError
 from features.images import decode_image
+from features.storage import read_text
 from models.attention.dataset import Split, Stored
 from models.attention.predictor import Predictor
 
@@ -27,6 +30,15 @@ _COLUMNS = ("image_id", "set", "encoded")
 
 class GoldenError(AuguryError, ValueError):
     """A golden set that is missing or does not hold together."""
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenImage:
+    """An image of a golden set: ``set/image_id``, the file, and the map that training computed, float32 (H, W)."""
+
+    name: str
+    encoded: bytes
+    density: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -69,20 +81,39 @@ def replay(folder: str | Path, predictor: Predictor | None = None) -> Replay:
         GoldenError: the golden set is missing or does not hold together.
         PredictorError, ImageError: the model or an image cannot be read.
     """
+    images = read(folder)
+    answering = predictor or Predictor.load(folder)
+    return compare(images, (answering.predict(decode_image(image.encoded)) for image in images))
+
+
+def compare(images: Sequence[GoldenImage], found: Iterable[npt.NDArray[np.float32]]) -> Replay:
+    """Compares the maps found of some golden images, in their order, with those kept, bit for bit."""
+    pairs = list(zip(images, found, strict=True))
+    differing = (
+        image.name
+        for image, density in pairs
+        if density.shape != image.density.shape or density.tobytes() != image.density.tobytes()
+    )
+    return Replay(len(pairs), tuple(differing))
+
+
+def read(folder: str | Path) -> list[GoldenImage]:
+    """Returns the golden set of an artifact.
+
+    Raises:
+        GoldenError: it is missing or does not hold together.
+        StorageError: the artifact has no spec.
+    """
     folder = Path(folder)
     instances, kept = _read(folder)
-    predictor = predictor or Predictor.load(folder)
-    size = (instances.num_rows, predictor.spec.height, predictor.spec.width)
+    spec = AttentionSpec.from_json(read_text(folder / SPEC))
+    size = (instances.num_rows, spec.height, spec.width)
     if kept.shape != size or kept.dtype != np.float32:
         raise GoldenError(
             f"{folder}/{PREDICTIONS_FILE} holds {kept.dtype} {kept.shape}; expected float32 {size}: train again"
         )
-    differing = []
-    for row, expected in zip(instances.to_pylist(), kept, strict=True):
-        found = predictor.predict(decode_image(row["encoded"]))
-        if found.tobytes() != expected.tobytes():
-            differing.append(f"{row['set']}/{row['image_id']}")
-    return Replay(instances.num_rows, tuple(differing))
+    rows = zip(instances.to_pylist(), kept, strict=True)
+    return [GoldenImage(f"{row['set']}/{row['image_id']}", row["encoded"], density) for row, density in rows]
 
 
 def _read(folder: Path) -> tuple[pa.Table, npt.NDArray[Any]]:

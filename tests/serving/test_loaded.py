@@ -11,7 +11,8 @@ from features.checks import EVENT_TYPES
 from features.recent_events import RecentRules
 from features.spec import FeatureSpec
 from models.behavior.segments import edges_around
-from serving.loaded import ModelError, check_store, load_model
+from serving.cards import ModelError
+from serving.loaded import check_store, load_model
 from tests.tiny_model import SPEC, artifact
 
 

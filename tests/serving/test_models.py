@@ -14,9 +14,12 @@ from prometheus_client import CollectorRegistry
 from features.recent_events import RecentRules
 from models.gates import GateResult
 from models.registry import Registry
-from serving.loaded import load_model
-from serving.models import ModelShelf, ModelUnavailableError, UnknownModelError
+from serving.behavior_models import behavior_family, spot_check
+from serving.loaded import LoadedModel, load_model
+from serving.models import Family, ModelShelf, ModelUnavailableError, UnknownModelError, loads_counter
 from tests.tiny_model import NAME, artifact, publish
+
+FAILED = {"model": NAME, "outcome": "failed"}
 
 
 def variant(folder: Path, number: int, damage: Callable[[Path], None] | None = None) -> Path:
@@ -36,9 +39,17 @@ def make_champion(root: Path, folder: Path, name: str = NAME) -> str:
     return version
 
 
-def run(test: Callable[..., Awaitable[None]], *arguments: object, **options: object) -> None:
+def run(
+    test: Callable[..., Awaitable[None]],
+    root: Path,
+    names: tuple[str, ...],
+    poll_seconds: float,
+    family: Family = behavior_family(),  # noqa: B008 - frozen
+    counts: CollectorRegistry | None = None,
+) -> None:
     async def body() -> None:
-        shelf = ModelShelf(*arguments, **options)
+        loads = loads_counter(counts) if counts is not None else None
+        shelf = ModelShelf(root, family, names, poll_seconds, loads=loads)
         try:
             await shelf.start()
             await test(shelf)
@@ -106,9 +117,9 @@ def test_a_broken_version_never_replaces_a_good_one(
         assert shelf.ready
         assert why in shelf.error(NAME)
         assert f"model {NAME}: {bad} is not taken, {good} stays: " in caplog.text
-        assert counts.get_sample_value("augury_model_loads_total", {"model": NAME, "outcome": "failed"}) == 1
+        assert counts.get_sample_value("augury_model_loads_total", {"family": "behavior", **FAILED}) == 1
         await shelf.refresh()  # a moment later it is not tried again by itself
-        assert counts.get_sample_value("augury_model_loads_total", {"model": NAME, "outcome": "failed"}) == 1
+        assert counts.get_sample_value("augury_model_loads_total", {"family": "behavior", **FAILED}) == 1
         with pytest.raises(ModelUnavailableError):
             await shelf.get(NAME, bad)
         mended = make_champion(root, variant(tmp_path, 3))
@@ -116,7 +127,7 @@ def test_a_broken_version_never_replaces_a_good_one(
         assert (await shelf.get(NAME)).version == mended
         assert shelf.error(NAME) == ""
 
-    run(test, root, (), 3600, counted_in=counts)
+    run(test, root, (), 3600, counts=counts)
 
 
 def test_files_that_changed_since_they_were_published_are_not_loaded(root: Path, tmp_path: Path) -> None:
@@ -197,9 +208,9 @@ def test_versions_by_name_are_loaded_once_and_few_stay(root: Path, tmp_path: Pat
     versions = [registry.publish(variant(tmp_path, number), "behavior", NAME) for number in (1, 2, 3)]
     loads: list[str] = []
 
-    def load(folder: Path, name: str, version: str, rules: RecentRules | None):
+    def load(folder: Path, name: str, version: str) -> LoadedModel:
         loads.append(version)
-        return load_model(folder, name, version, rules)
+        return load_model(folder, name, version)
 
     async def test(shelf: ModelShelf) -> None:
         assert (await shelf.get(NAME, champion)).version == champion
@@ -215,7 +226,7 @@ def test_versions_by_name_are_loaded_once_and_few_stay(root: Path, tmp_path: Pat
         with pytest.raises(UnknownModelError, match=r"^model 'purchase' has no version '\.\./x'$"):
             await shelf.get(NAME, "../x")
 
-    run(test, root, (), 3600, load=load)
+    run(test, root, (), 3600, Family("behavior", load, spot_check))
 
 
 def test_a_model_in_need_of_what_the_store_does_not_keep_is_refused(root: Path) -> None:
@@ -225,7 +236,8 @@ def test_a_model_in_need_of_what_the_store_does_not_keep_is_refused(root: Path) 
         assert not shelf.ready
         assert "sees page events, which the fast store does not keep" in shelf.error(NAME)
 
-    run(test, root, (), 3600, rules=RecentRules(types=("track", "screen", "identify", "group", "alias")))
+    rules = RecentRules(types=("track", "screen", "identify", "group", "alias"))
+    run(test, root, (), 3600, behavior_family(rules))
 
 
 def test_a_registry_that_cannot_be_read_is_looked_at_again(root: Path) -> None:

@@ -98,5 +98,5 @@ def test_every_setting_is_described_in_the_guide():
         field = Settings.model_fields[name.removeprefix("AUGURY_").lower()]
         assert meaning == field.description
         if default and field.default_factory is None:
-            shown = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
+            shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
             assert default.strip("`") in (shown, shown.lower())

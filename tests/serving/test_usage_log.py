@@ -8,11 +8,11 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from serving import prediction_log
+from serving import usage_log
 from serving.archive import PREDICTIONS, Appended, SpoolArchive
 from serving.compaction_streams import PREDICTION_SCHEMA, read_stream
-from serving.prediction_log import PredictionLog
 from serving.spool import ArchiveError
+from serving.usage_log import UsageLog
 
 
 class Held:
@@ -33,7 +33,7 @@ class Held:
 
 def run(test: Callable[..., Awaitable[None]], archive: object, **options: object) -> None:
     async def body() -> None:
-        log = PredictionLog(archive, **options)
+        log = UsageLog(archive, PREDICTIONS, **options)
         await log.start()
         try:
             await test(log)
@@ -46,7 +46,7 @@ def run(test: Callable[..., Awaitable[None]], archive: object, **options: object
 def test_lines_are_in_the_archive_when_it_closes(tmp_path: Path) -> None:
     async def body() -> None:
         archive = SpoolArchive(tmp_path)
-        log = PredictionLog(archive, now_us=lambda: 1_700_000_000_000_000)
+        log = UsageLog(archive, PREDICTIONS, now_us=lambda: 1_700_000_000_000_000)
         await log.start()
         log.record("0" * 32, {"model": "m", "visitor": "ada", "probability": 0.25, "events_hash": "ff"})
         await log.close()
@@ -65,7 +65,7 @@ def test_lines_are_in_the_archive_when_it_closes(tmp_path: Path) -> None:
 def test_a_share_is_logged_by_the_ids() -> None:
     archive, counts = Held(), CollectorRegistry()
 
-    async def test(log: PredictionLog) -> None:
+    async def test(log: UsageLog) -> None:
         for first in ("00000000", "7fffffff", "80000000", "ffffffff"):
             log.record(first + "0" * 24, {})
 
@@ -79,7 +79,7 @@ def test_a_share_is_logged_by_the_ids() -> None:
 def test_none_and_all(share: float, logged: int) -> None:
     archive = Held()
 
-    async def test(log: PredictionLog) -> None:
+    async def test(log: UsageLog) -> None:
         log.record("0" * 32, {})
         log.record("f" * 32, {})
 
@@ -88,11 +88,11 @@ def test_none_and_all(share: float, logged: int) -> None:
 
 
 def test_what_could_not_be_written_is_written_later_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction_log, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(usage_log, "_PAUSE_SECONDS", 0.001)
     archive = Held()
     archive.fails = True
 
-    async def test(log: PredictionLog) -> None:
+    async def test(log: UsageLog) -> None:
         for number in range(5):
             log.record(f"{number:032x}", {})
         await asyncio.sleep(0.02)
@@ -107,11 +107,11 @@ def test_what_could_not_be_written_is_written_later_and_once(monkeypatch: pytest
 
 
 def test_what_is_lost_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prediction_log, "_MOST_WAITING", 3)
+    monkeypatch.setattr(usage_log, "_MOST_WAITING", 3)
     archive, counts = Held(), CollectorRegistry()
     archive.fails = True
 
-    async def test(log: PredictionLog) -> None:
+    async def test(log: UsageLog) -> None:
         for _ in range(5):
             log.record("0" * 32, {})
         assert counts.get_sample_value("augury_logged_predictions_total", {"outcome": "lost"}) == 2

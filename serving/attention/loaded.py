@@ -1,0 +1,137 @@
+"""One version of an attention model, loaded to answer, and tried out before it may.
+
+ONNX Runtime is imported here alone, and only when a model is loaded.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from features.attention_regions import EFFECTIVE_FIXATIONS
+from features.images import decode_image
+from serving.cards import ModelError, read_json
+from serving.models import Family
+
+if TYPE_CHECKING:
+    from models.attention.predictor import Predictor
+
+FAMILY = "attention"
+
+_SPOT_CHECK = 4
+_MOST_FIXATIONS = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionModel:
+    """A version ready to answer; safe to use from several threads.
+
+    Attributes:
+        name: of the model.
+        version: of the model.
+        predictor: its graph.
+        card: the model card.
+        measured_fixations: the model's number of effective fixations, measured against real ones; None where the card
+            has none.
+        loaded_at_us: when.
+    """
+
+    name: str
+    version: str
+    predictor: "Predictor"
+    card: Mapping[str, Any]
+    measured_fixations: int | None
+    loaded_at_us: int
+
+    @property
+    def effective_fixations(self) -> int:
+        """What the intervals of its shares stand for; see ``features.attention_regions.region_shares``."""
+        return self.measured_fixations or EFFECTIVE_FIXATIONS
+
+    def attend(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Returns where people look in an image uint8 (H, W, 3): a density, float32 (H, W) of sum 1."""
+        from models.attention.pages import attend
+
+        return attend(self.predictor, image)
+
+    def described(self) -> dict[str, Any]:
+        """See ``serving.models.Loaded``."""
+        spec = self.predictor.spec
+        return {
+            "width": spec.width,
+            "height": spec.height,
+            "sets": list(spec.sets),
+            "effective_fixations": self.effective_fixations,
+            "metrics": dict(self.card.get("metrics") or {}),
+        }
+
+
+def attention_family(threads: int) -> Family[AttentionModel]:
+    """Returns the family, for a shelf.
+
+    Args:
+        threads: that one call of a graph may use.
+    """
+    return Family(FAMILY, lambda folder, name, version: load_model(folder, name, version, threads), spot_check)
+
+
+def load_model(folder: Path, name: str, version: str, threads: int = 1) -> AttentionModel:
+    """Loads a version.
+
+    Args:
+        folder: of the version, its files just verified.
+        name: of the model.
+        version: of the model.
+        threads: that one call of the graph may use; the bits of an answer do not depend on it.
+
+    Raises:
+        ModelError: its card cannot be read.
+        AuguryError: its files are not a model.
+    """
+    from models.attention.predictor import Predictor
+
+    card = read_json(folder / "model_card.json")
+    return AttentionModel(
+        name=name,
+        version=version,
+        predictor=Predictor.load(folder, threads=threads),
+        card=card,
+        measured_fixations=_fixations(card, folder),
+        loaded_at_us=time.time_ns() // 1000,
+    )
+
+
+def spot_check(model: AttentionModel, folder: Path) -> None:
+    """Has a model answer some images of its golden set as it will be asked to.
+
+    Raises:
+        ModelError: a map is another than training computed.
+        GoldenError: there is no golden set.
+        ImageError: an image of it cannot be decoded.
+    """
+    from models.attention.golden import compare, read
+
+    images = read(folder)[:_SPOT_CHECK]
+    found = compare(images, (model.attend(decode_image(image.encoded)) for image in images))
+    if found.differing:
+        raise ModelError(
+            f"{model.name} {model.version} gives other maps than training computed of {len(found.differing)} of "
+            f"{found.total} golden images; train again with this release"
+        )
+
+
+def _fixations(card: Mapping[str, Any], folder: Path) -> int | None:
+    found = card.get("effective_fixations")
+    if isinstance(found, Mapping):
+        found = found.get("effective_fixations")
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= _MOST_FIXATIONS:
+        raise ModelError(
+            f"{folder}/model_card.json: effective_fixations is {found!r}; expected 1 to {_MOST_FIXATIONS}; train again"
+        )
+    return found

@@ -1,0 +1,235 @@
+"""From the bytes of images to an answer: decode, ask the model, draw or count. Pure; runs in a thread.
+
+The same image, version and options give the same bytes, since nothing here looks at a clock, a random number or the
+number of threads.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from features.attention_regions import Region, region_shares, share_changes
+from features.attention_scores import AttentionScoreError, above_the_fold, difference, focus_score, hottest_points
+from features.attention_spec import MAP_LEVELS
+from features.heatmaps import draw_difference, draw_heatmap, encode_png
+from features.images import ImageLimits, Pixels, decode_image
+from features.images_fit import Map
+from features.images_headers import NOT_AN_IMAGE, TOO_LARGE_BYTES, TOO_MANY_PIXELS, UNSUPPORTED_FORMAT, ImageError
+from serving.attention.canvas import Canvas, on_one_canvas
+from serving.attention.loaded import AttentionModel
+from serving.attention.query import COMPARE_TYPES, HEATMAP_TYPES, CompareQuery, HeatmapQuery
+from serving.attention.workshop import Check
+from serving.errors import ProblemError
+
+FOCUS_FORMULA = "100 * (1 - exp(H) / N), H = -sum(p ln p) over the N pixels' shares p"
+"""As ``features.attention_scores.focus_score`` computes it."""
+
+LEVEL = 0.95
+
+_STATUS = {NOT_AN_IMAGE: 415, UNSUPPORTED_FORMAT: 415, TOO_LARGE_BYTES: 413, TOO_MANY_PIXELS: 413}
+_RADIUS = 1 / 20
+
+
+@dataclass(frozen=True)
+class Made:
+    """An answer.
+
+    Attributes:
+        body: of the response.
+        media_type: of it.
+        headers: of it, its ETag among them.
+        width: of what was answered about, pixels.
+        height: of it, pixels.
+        images: SHA-256, in hex, of each image's file.
+    """
+
+    body: bytes
+    media_type: str
+    headers: Mapping[str, str]
+    width: int
+    height: int
+    images: tuple[str, ...]
+
+
+def make_heatmap(
+    model: AttentionModel, data: bytes, asked: HeatmapQuery, form: str, limits: ImageLimits, check: Check
+) -> Made:
+    """Answers where people look in one image.
+
+    Args:
+        model: that says it.
+        data: the image's file.
+        asked: what about it.
+        form: one of ``HEATMAP_TYPES``.
+        limits: on the image.
+        check: called between the steps.
+
+    Raises:
+        ProblemError: the image cannot be read, or a region is not on it.
+    """
+    regions = asked.regions()
+    image = _decoded(data, limits, "the image")
+    check()
+    density = model.attend(image)
+    check()
+    height, width = density.shape
+    digest = hashlib.sha256(data).hexdigest()
+    headers = {}
+    if form == "overlay":
+        body = encode_png(draw_heatmap(image, density, asked.style()))
+    elif form == "map":
+        most = float(density.max())
+        body = encode_png(np.rint(density * np.float32(MAP_LEVELS / most)).astype(np.uint16))
+        headers["X-Attention-Max"] = repr(most)
+    elif form == "npy":
+        body = _npy(density)
+    else:
+        numbers = _numbers(model, density, regions, asked)
+        about = {"width": width, "height": height, "sha256": digest}
+        body = orjson.dumps({"model": model.name, "version": model.version, "image": about, **numbers})
+    headers |= _headers(model, asked, form, (digest,))
+    return Made(body, HEATMAP_TYPES[form], headers, width, height, (digest,))
+
+
+def make_comparison(
+    model: AttentionModel,
+    files: tuple[bytes, bytes],
+    asked: CompareQuery,
+    form: str,
+    limits: ImageLimits,
+    check: Check,
+) -> Made:
+    """Answers what became of the attention between an older and a newer image.
+
+    Args:
+        model: that says it.
+        files: the files of the older and the newer image.
+        asked: what about them.
+        form: one of ``COMPARE_TYPES``.
+        limits: on each image.
+        check: called between the steps.
+
+    Raises:
+        ProblemError: an image cannot be read, or a region is not on them.
+    """
+    regions = asked.regions()
+    images = [_decoded(data, limits, f"the image {name!r}") for name, data in zip(_NAMES, files, strict=True)]
+    densities = []
+    for image in images:
+        check()
+        densities.append(model.attend(image))
+    check()
+    canvas = on_one_canvas(images[1], densities[0], densities[1])
+    change, moved = difference(canvas.before, canvas.after)
+    digests = tuple(hashlib.sha256(data).hexdigest() for data in files)
+    if form == "overlay":
+        opacity = {} if asked.opacity is None else {"opacity": asked.opacity}
+        body = encode_png(draw_difference(canvas.image, change, legend=asked.legend, **opacity))
+    elif form == "npy":
+        body = _npy(change)
+    else:
+        sides = {
+            name: {"width": image.shape[1], "height": image.shape[0], "sha256": digest}
+            for name, image, digest in zip(_NAMES, images, digests, strict=True)
+        }
+        numbers = _changes(model, canvas, regions, asked)
+        said = {"model": model.name, "version": model.version, **sides, "aligned": canvas.aligned, "moved": moved}
+        body = orjson.dumps({**said, **numbers})
+    height, width = change.shape
+    headers = {"X-Attention-Aligned": canvas.aligned, **_headers(model, asked, form, digests)}
+    return Made(body, COMPARE_TYPES[form], headers, width, height, digests)
+
+
+_NAMES = ("before", "after")
+
+
+def _decoded(data: bytes, limits: ImageLimits, what: str) -> Pixels:
+    if not data:
+        raise ProblemError(400, "no_image", f"{what} is empty; send the bytes of a PNG, JPEG, WebP, GIF or BMP file")
+    try:
+        return decode_image(data, limits)
+    except ImageError as e:
+        raise ProblemError(_STATUS.get(e.reason, 422), e.reason, f"{what} cannot be used: {e}") from None
+
+
+def _numbers(model: AttentionModel, density: Map, regions: Sequence[Region], asked: HeatmapQuery) -> dict[str, Any]:
+    radius = asked.radius or max(1.0, min(density.shape) * _RADIUS)
+    return {
+        "regions": _shares(model, density, regions),
+        "interval": _interval(model),
+        "hottest_points": [point._asdict() for point in hottest_points(density, asked.points, radius)],
+        "hottest_radius_px": radius,
+        "focus_score": focus_score(density),
+        "focus_formula": FOCUS_FORMULA,
+        "above_the_fold": {"fold_px": asked.fold, "share": above_the_fold(density, asked.fold)},
+    }
+
+
+def _shares(model: AttentionModel, density: Map, regions: Sequence[Region]) -> list[dict[str, Any]]:
+    if not regions:
+        return []
+    try:
+        shares = region_shares(density, regions, effective_fixations=model.effective_fixations, level=LEVEL)
+    except AttentionScoreError as e:
+        raise ProblemError(400, "bad_region", str(e)) from None
+    return [{**asdict(region), **share._asdict()} for region, share in zip(regions, shares, strict=True)]
+
+
+def _changes(model: AttentionModel, canvas: Canvas, regions: Sequence[Region], asked: CompareQuery) -> dict[str, Any]:
+    table = []
+    if regions:
+        try:
+            before, after = (
+                region_shares(each, regions, effective_fixations=model.effective_fixations, level=LEVEL)
+                for each in (canvas.before, canvas.after)
+            )
+        except AttentionScoreError as e:
+            raise ProblemError(400, "bad_region", str(e)) from None
+        for region, old, new, change in zip(regions, before, after, share_changes(before, after), strict=True):
+            sides = {"before": _side(old._asdict()), "after": _side(new._asdict())}
+            table.append({**asdict(region), **sides, "change": change.change, "apart": change.apart})
+    scores = [focus_score(each) for each in (canvas.before, canvas.after)]
+    folded = [above_the_fold(each, asked.fold) for each in (canvas.before, canvas.after)]
+    return {
+        "regions": table,
+        "interval": _interval(model),
+        "focus_score": _pair(scores),
+        "focus_formula": FOCUS_FORMULA,
+        "above_the_fold": {"fold_px": asked.fold, **_pair(folded)},
+    }
+
+
+def _side(share: dict[str, Any]) -> dict[str, Any]:
+    return {name: share[name] for name in ("share", "low", "high", "rank", "rank_low", "rank_high")}
+
+
+def _pair(values: Sequence[float]) -> dict[str, float]:
+    return {"before": values[0], "after": values[1], "change": values[1] - values[0]}
+
+
+def _interval(model: AttentionModel) -> dict[str, Any]:
+    source = "default" if model.measured_fixations is None else "model card"
+    return {"level": LEVEL, "effective_fixations": model.effective_fixations, "source": source}
+
+
+def _npy(values: npt.NDArray[np.float32]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=False)
+    return file.getvalue()
+
+
+def _headers(
+    model: AttentionModel, asked: HeatmapQuery | CompareQuery, form: str, digests: Sequence[str]
+) -> dict[str, str]:
+    """Returns the headers that say what answered; the ETag stands for all that decides the bytes."""
+    options = asked.model_dump(exclude={"model", "version", "format", "write_key", "url", "before_url", "after_url"})
+    decided = [version("augury"), model.name, model.version, form, list(digests), options]
+    tag = hashlib.sha256(orjson.dumps(decided, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    return {"ETag": f'"{tag}"', "X-Model": f"{model.name} {model.version}", "Vary": "Accept"}
