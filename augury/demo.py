@@ -141,7 +141,9 @@ def run_demo(options: DemoOptions) -> dict[str, Any]:
     with clock.step("try the gates and promote"), screen.spinner("replaying the golden set"):
         try:
             replay = replay_through_service(str(folder / "registry"), FAMILY, name, version)
-            champion = registry.promote(FAMILY, name, version, Gates(Thresholds(max_ece=options.max_ece), replay).check)
+            champion = registry.promote(
+                FAMILY, name, version, Gates(Thresholds.of(FAMILY).changed({"max_ece": options.max_ece}), replay).check
+            )
             promoted, gates = True, list(champion.gates)
         except RefusedError as e:
             promoted, gates = False, [result.to_dict() for result in e.results]

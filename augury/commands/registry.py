@@ -99,15 +99,16 @@ def promote(
     version: Version = _LATEST,
     registry: RegistryRoot = "registry",
     thresholds: Annotated[
-        str | None, typer.Option(help="TOML file with at_least, at_most, max_ece, ece_metric, margins; see docs/cli.md")
+        str | None, typer.Option(help="TOML file of what differs from the family's thresholds; see docs/cli.md")
     ] = None,
     reason: Reason = "",
 ) -> None:
     """Make a version the champion, if it passes every gate.
 
-    The gates: its metrics reach absolute thresholds and are not worse than the champion's on the same data, its
-    calibration error is small enough, and its golden set, replayed through a running service (see `augury verify`),
-    gives the same predictions bit for bit. A refusal is an error, and is written to the history.
+    The gates: its metrics reach the absolute thresholds of its family and are not worse than the champion's on the same
+    data, its calibration error, where it gives probabilities, is small enough, and its golden set, replayed through a
+    running service (see `augury verify`), gives the same predictions bit for bit. A refusal is an error, and is written
+    to the history.
 
     **Examples**
 
@@ -116,7 +117,7 @@ def promote(
     - `augury promote behavior/purchase --thresholds gates.toml`
     """
     family, name = model_name(model)
-    limits = Thresholds.from_dict(_read_toml(thresholds)) if thresholds else Thresholds()
+    limits = Thresholds.of(family).changed(_read_toml(thresholds) if thresholds else {})
     opened = Registry(registry)
     chosen = resolve(opened, family, name, version)
     try:

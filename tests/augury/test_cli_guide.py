@@ -52,4 +52,4 @@ def test_every_flag_it_uses_exists(line):
 
 def test_the_thresholds_file_is_one():
     [text] = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
-    assert Thresholds.from_dict(tomllib.loads(text)).max_ece == 0.02
+    assert Thresholds.of("behavior").changed(tomllib.loads(text)).max_ece == 0.02

@@ -191,6 +191,31 @@ def test_a_models_life_from_publication_to_rollback(run, artifact, golden, tmp_p
     assert said.endswith(f"champion: {first}\n")
 
 
+def test_a_family_without_probabilities_has_gates_of_its_own(run, golden, tmp_path, monkeypatch):
+    monkeypatch.setitem(commands._REPLAYS, "attention", "engine")
+    model, root = "attention/home", ("--registry", str(tmp_path / "registry"))
+
+    def publish(**change):
+        folder = tmp_path / f"model-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        metrics = {"nss": 2.1, "auc": 0.88, "cc": 0.7, "kld": 0.6, "information_gain": 1.1} | change
+        (folder / "model_card.json").write_text(json.dumps({"metrics": metrics}))
+        (folder / "dataset_card.json").write_text("{}")
+        return run("publish", str(folder), model, *root).split()[2]
+
+    first = publish()
+    said = run("promote", model, *root)
+    assert said.count("passed") == 7
+    assert "calibration" not in said
+    assert said.endswith(f"{model} has champion {first}\n")
+    second = publish(nss=2.2, kld=0.7)
+    refused = run("promote", model, second, *root, code=1)
+    assert "kld is 0.7, the champion's 0.6, margin 0.01" in refused
+    (tmp_path / "gates.toml").write_text("[margins]\nnss = 0.0\n")
+    said = run("promote", model, second, *root, "--thresholds", str(tmp_path / "gates.toml"))
+    assert said.endswith(f"{model} has champion {second}\n")
+
+
 def test_thresholds_come_from_a_file(run, artifact, golden, tmp_path):
     root = ("--registry", str(tmp_path / "registry"))
     run("publish", artifact(0.8), "behavior/purchase", *root)
@@ -212,7 +237,7 @@ def test_words_for_versions(run, artifact, tmp_path):
     assert run("compare", model, "1999", *root, code=1) == (
         f"error: '1999' is no version of behavior/purchase; expected one of {version}\n"
     )
-    run("publish", artifact(0.7), "attention/home", *root)
-    assert run("promote", "attention/home", *root, code=1).startswith(
-        "error: no way is known to replay the golden set of family 'attention'; known: behavior"
+    run("publish", artifact(0.7), "tea/home", *root)
+    assert run("promote", "tea/home", *root, code=1) == (
+        "error: no thresholds are known for family 'tea'; known: behavior, attention\n"
     )

@@ -11,6 +11,7 @@ import pytest
 from features.errors import AuguryError
 from models.gates import GateError, GateResult, Gates, Thresholds, read_metrics
 
+BEHAVIOR = Thresholds.of("behavior")
 GOOD = {"auc": 0.80, "ece": 0.010, "log_loss": 0.30}
 
 
@@ -86,7 +87,7 @@ def test_a_version_may_be_worse_than_the_champion_by_the_margin_only(
     tmp_path: Path, change: dict[str, float | None], messages: list[str]
 ) -> None:
     champion = write_version(tmp_path / "champion", GOOD)
-    gates = Gates(Thresholds(at_least={}), all_identical)
+    gates = Gates(Thresholds(margins=BEHAVIOR.margins), all_identical)
     assert failed(gates.check(write_version(tmp_path / "a", GOOD | change), champion)) == messages
 
 
@@ -94,7 +95,7 @@ def test_a_version_may_be_worse_than_the_champion_by_the_margin_only(
 def test_metrics_on_other_data_are_not_compared(tmp_path: Path, card: str | None) -> None:
     champion = write_version(tmp_path / "champion", GOOD, card)
     candidate = write_version(tmp_path / "a", GOOD, card and "card")
-    assert failed(Gates(Thresholds(), all_identical).check(candidate, champion)) == [
+    assert failed(Gates(BEHAVIOR, all_identical).check(candidate, champion)) == [
         "not worse than the champion: the champion was judged on other data (dataset_card.json differs); "
         "judge it on this version's too"
     ]
@@ -109,7 +110,7 @@ def test_a_champion_is_judged_again_on_the_candidates_data(tmp_path: Path) -> No
         asked.append((old, new))
         return {"auc": 0.69, "log_loss": 0.31}
 
-    assert failed(Gates(Thresholds(), all_identical, rescore).check(candidate, champion)) == []
+    assert failed(Gates(BEHAVIOR, all_identical, rescore).check(candidate, champion)) == []
     assert asked == [(champion, candidate)]
 
 
@@ -121,7 +122,7 @@ def test_a_champion_is_judged_again_on_the_candidates_data(tmp_path: Path) -> No
     ],
 )
 def test_one_changed_bit_or_an_empty_golden_set_fails(tmp_path: Path, found: Replayed, message: str) -> None:
-    gates = Gates(Thresholds(), lambda folder: found)
+    gates = Gates(BEHAVIOR, lambda folder: found)
     assert failed(gates.check(write_version(tmp_path / "a", GOOD), None)) == [message]
 
 
@@ -129,7 +130,7 @@ def test_a_golden_set_that_cannot_be_replayed_fails(tmp_path: Path) -> None:
     def replay(folder: Path) -> Replayed:
         raise AuguryError(f"{folder.name} holds no golden set; train again")
 
-    results = Gates(Thresholds(), replay).check(write_version(tmp_path / "a", GOOD), None)
+    results = Gates(BEHAVIOR, replay).check(write_version(tmp_path / "a", GOOD), None)
     assert failed(results) == ["golden set: a holds no golden set; train again"]
 
 
@@ -148,13 +149,55 @@ def test_nested_metrics_are_named_with_dots_and_keep_their_direction(tmp_path: P
 def test_a_card_without_metrics_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "model_card.json").write_text(text)
     with pytest.raises(GateError, match=r"model_card.json has no .*metrics.*; train again"):
-        Gates(Thresholds(), all_identical).check(tmp_path, None)
+        Gates(BEHAVIOR, all_identical).check(tmp_path, None)
 
 
-def test_thresholds_come_from_a_mapping() -> None:
-    assert Thresholds.from_dict({"max_ece": 0.1, "at_least": {"auc": 0.9}}) == Thresholds(
-        at_least={"auc": 0.9}, max_ece=0.1
+def test_given_thresholds_replace_those_of_the_family() -> None:
+    assert BEHAVIOR.changed({"max_ece": 0.1, "at_least": {"auc": 0.9}}) == Thresholds(
+        at_least={"auc": 0.9}, max_ece=0.1, margins={"auc": 0.005, "log_loss": 0.005}
     )
+    with pytest.raises(GateError, match="no thresholds are known for family 'tea'; known: behavior, attention"):
+        Thresholds.of("tea")
+
+
+SEEN = {"nss": 3.0, "auc": 0.9, "cc": 0.75, "kld": 0.5, "information_gain": 1.8}
+
+
+def test_a_model_of_attention_has_no_calibration(tmp_path: Path) -> None:
+    gates = Gates(Thresholds.of("attention"), all_identical)
+    results = gates.check(write_version(tmp_path / "a", SEEN), write_version(tmp_path / "champion", SEEN))
+    assert failed(results) == []
+    assert [result.name for result in results] == [
+        "auc at least 0.7",
+        "cc at least 0.4",
+        "information_gain at least 0",
+        "nss at least 1",
+        "kld at most 1.5",
+        "cc not worse than the champion's",
+        "kld not worse than the champion's",
+        "nss not worse than the champion's",
+        "golden set",
+    ]
+
+
+def test_less_divergence_is_better(tmp_path: Path) -> None:
+    gates = Gates(Thresholds.of("attention"), all_identical)
+    champion = write_version(tmp_path / "champion", SEEN)
+    better = write_version(tmp_path / "better", SEEN | {"kld": 0.3, "nss": 2.985})
+    assert failed(gates.check(better, champion)) == []
+    worse = write_version(tmp_path / "worse", SEEN | {"kld": 0.6, "nss": 2.97})
+    assert failed(gates.check(worse, champion)) == [
+        "kld not worse than the champion's: kld is 0.6, the champion's 0.5, margin 0.01",
+        "nss not worse than the champion's: nss is 2.97, the champion's 3, margin 0.02",
+    ]
+
+
+def test_a_model_that_the_centre_prior_beats_is_refused(tmp_path: Path) -> None:
+    gates = Gates(Thresholds.of("attention"), all_identical)
+    told = {"nss": 1.1, "auc": 0.72, "cc": 0.41, "kld": 1.4, "information_gain": -0.1}
+    assert failed(gates.check(write_version(tmp_path / "a", told), None)) == [
+        "information_gain at least 0: information_gain is -0.1, expected at least 0"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -170,4 +213,4 @@ def test_thresholds_come_from_a_mapping() -> None:
 )
 def test_impossible_thresholds_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(GateError, match=message):
-        Thresholds.from_dict(given)
+        BEHAVIOR.changed(given)
