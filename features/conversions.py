@@ -78,10 +78,12 @@ class AdaptedConversions:
     Attributes:
         rows: in ``ROW_SCHEMA``, and with the columns ``truth_<target>`` that the table has.
         rejected: in ``DEAD_LETTER_SCHEMA``.
+        recorded: the counts that these rows give; of events, those that there are.
     """
 
     rows: pa.RecordBatch
     rejected: pa.RecordBatch
+    recorded: frozenset[str] = frozenset()
 
 
 def adapt_conversions(table: pa.RecordBatch, source: str) -> AdaptedConversions:
@@ -109,10 +111,12 @@ def adapt_conversions(table: pa.RecordBatch, source: str) -> AdaptedConversions:
         [*columns.values(), *counts.values(), recipient, *truths.values()],
         schema=pa.schema([*ROW_SCHEMA, *(pa.field(name, pa.float64()) for name in truths)]),
     )
-    if "event" not in table.schema.names:
+    counted = "event" not in table.schema.names
+    if counted:
         reject_impossible(made, reasons)
     kept, rejected = part(made, reasons, source, shown=table)
-    return AdaptedConversions(kept, rejected)
+    found = {name: pc.is_valid(kept.column(name)) if counted else pc.greater(kept.column(name), 0) for name in COUNTS}
+    return AdaptedConversions(kept, rejected, frozenset(name for name, there in found.items() if pc.any(there).as_py()))
 
 
 def reject_impossible(rows: pa.RecordBatch, reasons: npt.NDArray[np.object_]) -> None:

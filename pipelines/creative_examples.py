@@ -1,0 +1,97 @@
+"""Product photos to examples of their variants, with conversions: the pipeline behind ``augury creative-examples``."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from importlib.metadata import version
+from typing import Any
+
+import apache_beam as beam
+import orjson
+
+from features.images import ImageLimits
+from pipelines.creative_recipe import WORKER_MODULES, CreativeExamplesOptions, CreativeRecipe, make_creative_recipe
+from pipelines.dataset_job import make_dataset
+from pipelines.options import parse_options
+from pipelines.worker_pool import WorkerPool, worker_pool
+from transforms.creative_splits import ProductSplits, SplitShares, assign_product_splits, split_hashes
+from transforms.creative_work import CreativeLayout, Looks
+from transforms.make_variants import LOOKS, MakeVariants, Sources
+from transforms.publish_creative import CreativeNotes, PublishCreative
+from transforms.read_events import TALLY
+from transforms.staging import Staging
+from transforms.write_creative import WriteCreative
+
+
+def build(
+    pipeline: beam.Pipeline, options: CreativeExamplesOptions, recipe: CreativeRecipe, staging: Staging
+) -> beam.PCollection:
+    """Composes the pipeline; returns the collection of the one dataset card.
+
+    Args:
+        pipeline: to add the steps to.
+        options: what was asked for.
+        recipe: what it came to.
+        staging: where files are written and where they end.
+    """
+    letters = options.dead_letter_folder
+    layout = CreativeLayout(staging.work, recipe.shards, flush=not staging.staged)
+    numbers = {name: number for number, name in enumerate(recipe.products)} if recipe.reads_conversions else {}
+    sources = Sources(recipe.spec, layout, recipe.per_shard, numbers, letters, ImageLimits())
+    made = pipeline | "MakeVariants" >> MakeVariants(recipe.tasks, sources)
+    splits = beam.pvalue.AsSingleton(
+        pipeline
+        | "SplitOnce" >> beam.Create([None], reshuffle=False)
+        | "AssignSplits" >> beam.Map(_splits, beam.pvalue.AsList(made[LOOKS]), recipe.products, recipe.shares)
+    )
+    tallies = beam.pvalue.AsList(made[TALLY])
+    reports = (
+        made.pieces
+        | "GroupByShard" >> beam.GroupByKey()
+        | "WriteCreative" >> WriteCreative(recipe.spec, layout, letters, recipe.simulation, splits, tallies)
+    )
+    notes = CreativeNotes(
+        sources=tuple(path for path in (options.catalogue, options.images, options.conversions) if path is not None),
+        code_version=version("augury"),
+        max_bad_share=options.max_bad_share,
+        dead_letter=letters,
+        near_bits=recipe.shares.near_bits,
+        simulation=recipe.simulation,
+    )
+    return pipeline | "PublishCreative" >> PublishCreative(
+        reports, tallies, splits, recipe.spec, notes, layout, staging
+    )
+
+
+def make_creative_examples(
+    options: CreativeExamplesOptions, beam_flags: Sequence[str] = (), pool: WorkerPool | None = None
+) -> dict[str, Any]:
+    """Runs the pipeline to its end and returns the dataset card.
+
+    Args:
+        options: what was asked for.
+        beam_flags: flags for Beam.
+        pool: of ``options.processes`` workers, where one was started early.
+
+    Raises:
+        AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
+    """
+    with (
+        nullcontext(pool) if pool else worker_pool(options.processes, WORKER_MODULES, options.paths, beam_flags) as pool
+    ):
+        return make_dataset(options, beam_flags, make_creative_recipe, build, pool)
+
+
+def run(argv: Sequence[str]) -> None:
+    """Runs the pipeline as ``argv`` says: its own options and Beam's; prints the card."""
+    options, beam_flags = parse_options(CreativeExamplesOptions, argv, __doc__)
+    card = make_creative_examples(options, beam_flags)
+    sys.stdout.write(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+
+
+def _splits(_: None, looks: list[Looks], products: tuple[str, ...], shares: SplitShares) -> ProductSplits:
+    return assign_product_splits(split_hashes(products, shares.seed), looks, shares)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

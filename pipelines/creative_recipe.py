@@ -1,0 +1,242 @@
+"""What a creative-examples job is asked to do, checked and made concrete before any work begins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+import pyarrow as pa
+
+from features.catalogue import Catalogue, column_names, read_folder, read_manifest
+from features.checks import dead_letters
+from features.conversions_tables import COLUMNS
+from features.creative_spec import CreativeSpec, VariantSpec
+from features.errors import AuguryError
+from features.options import option
+from features.storage import list_files
+from features.variants import DEFAULT_VARIANTS
+from pipelines.worker_pool import MOST_PROCESSES
+from transforms.creative_splits import SplitShares
+from transforms.creative_work import CatalogueTask, ConversionTask, PhotoTask, Product, shard_of
+from transforms.ipc import to_ipc
+from transforms.simulate_conversions import KINDS, Simulation
+
+WORKER_MODULES = ("pipelines.creative_examples",)
+"""What worker processes import before there is work for them."""
+
+PHOTOS_A_TASK = 16
+PHOTOS_A_SHARD = 128
+MAX_SHARDS = 65_536
+
+NO_PRODUCT = "no_product"
+DUPLICATE_PRODUCT = "duplicate_product"
+
+
+class CreativeOptionError(AuguryError, ValueError):
+    """An option of a creative-examples job that cannot be, or a catalogue that is not there."""
+
+
+@dataclass(frozen=True)
+class CreativeExamplesOptions:
+    """Options of ``pipelines.creative_examples``; each is a command-line flag of that name."""
+
+    catalogue: str = field(
+        metadata={"help": "folder of photos, or the CSV of a catalogue, see docs/creative-examples.md"}
+    )
+    output: str = field(metadata={"help": "folder for the data set; local or gs://"})
+    images: str | None = option(None, "folder that the CSV's image paths are relative to; by default its own")
+    columns: tuple[str, ...] = option((), "columns of the CSV that are called otherwise, such as kind=type")
+    conversions: str | None = option(None, "tables of conversions, CSV or Parquet: a file, folder or glob")
+    conversion_columns: tuple[str, ...] = option((), "columns of these that are called otherwise, such as product=sku")
+    simulate: str | None = option(None, f"conversions that never were: {' or '.join(KINDS)}")
+    simulated_sends: int = option(20, "simulated messages with each variant of a product in a campaign")
+    simulated_campaigns: int = option(4, "simulated campaigns of each product; paper has one")
+    size: int = option(128, "width and height of stored photos, pixels")
+    variants: tuple[str, ...] = option(DEFAULT_VARIANTS, "variants of every photo; recoloured is a seventh")
+    variant_params: str = option("{}", """parameters as JSON, such as '{"swivel": {"degrees": 20}}'""")
+    image_format: str = option("png", "png or jpeg, of stored photos")
+    jpeg_quality: int = option(95, "1 to 100")
+    validation: float = option(0.1, "share of validation")
+    test: float = option(0.1, "share of test")
+    seed: int = option(0, "seed of the split and of simulations")
+    near_bits: int = option(4, "most differing bits of the hashes of near-duplicates, 0 to 31; -1 looks for none")
+    max_bad_share: float = option(0.05, "fail when more than this share of the photos or conversions is rejected")
+    dead_letter: str | None = option(None, "folder for what is rejected; by default <output>-dead-letter")
+    processes: int = option(1, "processes on this machine that share the work, a core each")
+    overwrite: bool = option(False, "replace the output if it is there")
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            *(("max_bad_share", 0, 1), ("validation", 0, 1), ("test", 0, 1), ("near_bits", -1, 31)),
+            *(("seed", 0, 2**32 - 1), ("processes", 1, MOST_PROCESSES)),
+            *(("simulated_sends", 1, 10**6), ("simulated_campaigns", 1, 40)),
+        ):
+            if not least <= getattr(self, name) <= most:
+                raise CreativeOptionError(f"{name} is {getattr(self, name)}; expected {least} to {most}")
+        if self.validation + self.test >= 1:
+            raise CreativeOptionError(
+                f"validation {self.validation} and test {self.test} leave nothing to train on; expected less than 1"
+            )
+        if self.simulate is not None and self.simulate not in KINDS:
+            raise CreativeOptionError(f"simulate is {self.simulate!r}; expected {' or '.join(KINDS)}")
+        if self.simulate is not None and self.conversions is not None:
+            raise CreativeOptionError(
+                f"conversions are read from {self.conversions} and simulated ({self.simulate}) at once; leave one out"
+            )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that the job reads or writes."""
+        given = (self.catalogue, self.images, self.conversions, self.output, self.dead_letter_folder)
+        return tuple(path for path in given if path is not None)
+
+    @property
+    def dead_letter_folder(self) -> str:
+        """Where what is rejected goes."""
+        return self.dead_letter or f"{self.output.rstrip('/')}-dead-letter"
+
+
+@dataclass(frozen=True)
+class CreativeRecipe:
+    """A creative-examples job made concrete.
+
+    Attributes:
+        tasks: all that is read, conversions first.
+        products: ids of the catalogue's products; a product's number is its place here.
+        spec: how photos are stored.
+        shares: how products are divided.
+        per_shard: products of a shard.
+        shards: number of shards.
+        simulation: of conversions, or None.
+    """
+
+    tasks: tuple[PhotoTask | ConversionTask | CatalogueTask, ...]
+    products: tuple[str, ...]
+    spec: CreativeSpec
+    shares: SplitShares
+    per_shard: int
+    shards: int
+    simulation: Simulation | None
+
+    @property
+    def reads_conversions(self) -> bool:
+        """Whether there are tables of conversions."""
+        return any(isinstance(task, ConversionTask) for task in self.tasks)
+
+
+def make_creative_recipe(options: CreativeExamplesOptions) -> CreativeRecipe:
+    """Reads the catalogue and lists what else is named.
+
+    Raises:
+        AuguryError: one of its kinds for a missing file, an impossible spec, ...
+    """
+    spec = _spec_of(options)
+    products, letters = _products(_catalogue(options))
+    if not products:
+        raise CreativeOptionError(
+            f"{options.catalogue}: no product with a photo is there ({letters.num_rows} rows or files are left out); "
+            "check the path and the names of its columns"
+        )
+    shards = min(MAX_SHARDS, -(-len(products) // PHOTOS_A_SHARD))
+    shards += shards % 2 if shards > 1 else 0  # processes mostly come in even numbers
+    per_shard = -(-len(products) // shards)
+    tasks: list[PhotoTask | ConversionTask | CatalogueTask] = list(_conversions(options))
+    if letters.num_rows:
+        tasks.append(CatalogueTask(to_ipc(letters)))
+    for start in range(0, len(products), per_shard):
+        for first in range(start, min(start + per_shard, len(products)), PHOTOS_A_TASK):
+            some = products[first : min(first + PHOTOS_A_TASK, start + per_shard)]
+            tasks.append(PhotoTask(len(tasks), shard_of(start, per_shard), tuple(some)))
+    near_bits = options.near_bits if options.near_bits >= 0 else None
+    return CreativeRecipe(
+        tasks=tuple(tasks),
+        products=tuple(product.product for product in products),
+        spec=spec,
+        shares=SplitShares(options.validation, options.test, options.seed, near_bits),
+        per_shard=per_shard,
+        shards=shards,
+        simulation=_simulation(options),
+    )
+
+
+def _spec_of(options: CreativeExamplesOptions) -> CreativeSpec:
+    try:
+        params = orjson.loads(options.variant_params)
+    except orjson.JSONDecodeError as e:
+        raise CreativeOptionError(f"variant_params is {options.variant_params!r}, which is not JSON ({e})") from e
+    if not isinstance(params, dict) or not all(isinstance(value, dict) for value in params.values()):
+        raise CreativeOptionError(
+            f"""variant_params is {options.variant_params!r}; expected such as '{{"swivel": {{"degrees": 20}}}}'"""
+        )
+    for name in params:
+        if name not in options.variants:
+            raise CreativeOptionError(
+                f"variant_params has {name!r}, which is not made; expected one of {', '.join(options.variants)}"
+            )
+    return CreativeSpec(
+        width=options.size,
+        height=options.size,
+        variants=tuple(VariantSpec(name, params=params.get(name, {})) for name in options.variants),
+        image_format=options.image_format,
+        jpeg_quality=options.jpeg_quality,
+    )
+
+
+def _catalogue(options: CreativeExamplesOptions) -> Catalogue:
+    columns = column_names(options.columns)
+    listed = list_files(options.catalogue)
+    table = len(listed) == 1 and listed[0].rstrip("/").endswith(options.catalogue.rstrip("/").rpartition("/")[2])
+    if not table or not options.catalogue.lower().endswith(".csv"):
+        if options.images is not None:
+            raise CreativeOptionError(
+                f"images is {options.images}, but {options.catalogue} is no CSV; name the CSV first, or leave it out"
+            )
+        return read_folder(options.catalogue, None, columns)
+    if options.images is not None:
+        return read_folder(options.images, options.catalogue, columns)
+    return read_manifest(options.catalogue, columns)
+
+
+def _products(catalogue: Catalogue) -> tuple[list[Product], pa.RecordBatch]:
+    """Returns the products that can be told apart, and all that is left out."""
+    found: list[Product] = []
+    seen: set[str] = set()
+    reasons: list[str] = []
+    texts: list[str] = []
+    for row in catalogue.products.to_pylist():
+        reason = NO_PRODUCT if not row["product"] else DUPLICATE_PRODUCT if row["product"] in seen else ""
+        if reason:
+            reasons.append(reason)
+            texts.append(",".join(row.values()))
+            continue
+        seen.add(row["product"])
+        about = {name: row[name] for name in ("product", "kind", "brand", "gender", "name")}
+        found.append(Product(number=len(found), path=row["image"], **about))
+    own = dead_letters(reasons, texts, "catalogue")
+    letters = pa.concat_tables([catalogue.rejected, pa.Table.from_batches([own])]).combine_chunks()
+    return found, letters.to_batches()[0] if letters.num_rows else own
+
+
+def _conversions(options: CreativeExamplesOptions) -> Sequence[ConversionTask]:
+    if options.conversions is None:
+        if options.conversion_columns:
+            raise CreativeOptionError("conversion_columns are given, but no conversions; name their table")
+        return []
+    columns: dict[str, str] = {}
+    for flag in options.conversion_columns:
+        ours, equals, theirs = flag.partition("=")
+        if not equals or not theirs or ours not in COLUMNS or ours in columns:
+            raise CreativeOptionError(
+                f"conversion column {flag!r} is not understood; expected one of {', '.join(COLUMNS)}, once, as "
+                "product=sku"
+            )
+        columns[ours] = theirs
+    paths = list_files(options.conversions)
+    if not paths:
+        raise CreativeOptionError(f"{options.conversions}: no conversions there; check the path")
+    return [ConversionTask(number, path, dict(columns)) for number, path in enumerate(paths)]
+
+
+def _simulation(options: CreativeExamplesOptions) -> Simulation | None:
+    if options.simulate is None:
+        return None
+    return Simulation(options.simulate, options.seed, options.simulated_sends, options.simulated_campaigns)
