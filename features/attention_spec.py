@@ -106,6 +106,7 @@ class AttentionSpec(FingerprintedSpec):
             "image/width": one,
             "image/id": text,
             "set": text,
+            "kind": text,
             "method": text,
             "split": text,
             "map/encoded": text,

@@ -1,19 +1,15 @@
 """What an attention-examples job is asked to do, checked and made concrete before any work begins."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from features.attention_spec import DEFAULT_MERGE, AttentionSpec
 from features.errors import AuguryError
 from features.options import option
-from features.splits import SPLITS
-from features.storage import list_files, open_filesystem, read_bytes
+from features.storage import list_files, open_filesystem
 from pipelines.attention_sets import GazeSet, GazeSource, SetsFile, read_sets
+from pipelines.split_table import read_split_table
 from pipelines.worker_pool import MOST_PROCESSES
 from transforms.attention_splits import SplitShares
 from transforms.attention_work import GazeTask, ImageTask, stem_of
@@ -28,8 +24,6 @@ FILES_PER_TASK = 64
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 """Names that are taken for images; whether they are is found out when they are read."""
-
-_SPLIT_NAMES = {"val": "validation", "valid": "validation", **{split: split for split in SPLITS}}
 
 
 class AttentionOptionError(AuguryError, ValueError):
@@ -158,17 +152,19 @@ def _images_of(one: GazeSet) -> list[ImageTask]:
     found = _files(one.images, f"images of set {one.name!r}")
     masks = {} if one.masks is None else _files(one.masks, f"masks of set {one.name!r}")
     by_stem = {stem_of(image): path for image, path in masks.items()}
-    splits = {} if one.split is None else _official(one.split)
-    missing = [image for image in found if one.split is not None and image not in splits]
+    official = {} if one.split is None else read_split_table(one.split)
+    missing = [image for image in found if one.split is not None and image not in official]
     if missing:
         raise AttentionOptionError(
             f"{one.split} has no split for {len(missing)} of {len(found)} images of set {one.name!r}, such as "
             f"{missing[0]}; add them, or move them out of {one.images}"
         )
-    return [
-        ImageTask(one.name, image, path, by_stem.get(stem_of(image)), splits.get(image))
-        for image, path in sorted(found.items())
-    ]
+    tasks = []
+    for image, path in sorted(found.items()):
+        said = official.get(image)
+        split, kind = (None, "") if said is None else (said.split, said.kind)
+        tasks.append(ImageTask(one.name, image, path, by_stem.get(stem_of(image)), split, kind or one.kind))
+    return tasks
 
 
 def _files(folder: str, what: str) -> dict[str, str]:
@@ -179,24 +175,6 @@ def _files(folder: str, what: str) -> dict[str, str]:
     if not paths:
         raise AttentionOptionError(f"{folder}: no {what} there; expected a folder of {', '.join(SUFFIXES)}")
     return {path.removeprefix(prefix): path for path in paths}
-
-
-def _official(path: str) -> Mapping[str, str]:
-    try:
-        table = pa_csv.read_csv(
-            pa.BufferReader(read_bytes(path)),
-            convert_options=pa_csv.ConvertOptions(column_types={"image": pa.string(), "split": pa.string()}),
-        )
-        names, splits = table.column("image").to_pylist(), table.column("split").to_pylist()
-    except (pa.ArrowInvalid, KeyError) as e:
-        raise AttentionOptionError(f"{path} is no table of image,split ({' '.join(str(e).split())})") from e
-    for split in sorted(set(map(str, splits)) - _SPLIT_NAMES.keys()):
-        raise AttentionOptionError(f"{path}: split {split!r} is unknown; expected one of {', '.join(SPLITS)}")
-    found: dict[str, str] = {}
-    for name, split in zip(names, splits, strict=True):
-        if found.setdefault(name, _SPLIT_NAMES[split]) != _SPLIT_NAMES[split]:
-            raise AttentionOptionError(f"{path}: {name} is in two splits; leave one")
-    return found
 
 
 def _tasks_of(one: GazeSet, source: GazeSource) -> list[GazeTask]:

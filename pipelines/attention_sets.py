@@ -13,6 +13,7 @@ from features.gaze_matlab import READERS
 from features.gaze_tables import COLUMNS
 from features.storage import open_filesystem, read_text
 from features.strict import FeatureSpecError, known_keys, number, one_of
+from pipelines.split_table import SplitTableError, check_kinds
 
 ADAPTERS = ("table", *READERS)
 
@@ -63,7 +64,8 @@ class GazeSet:
         images: folder of the images; relative to the sets file.
         gaze: sources of points.
         masks: folder of ready-made maps named after the images; None for none.
-        split: CSV table ``image,split`` of the official split; None for none.
+        split: CSV table ``image,split[,kind]`` of the official split; None for none.
+        kind: of content, of images that the table names no other of.
         drop_first: whether the eye's first fixation was forced and is dropped.
         sigma_px: sigma of its densities, pixels of its images; None for that of the job.
         sigma_degrees: sigma in degrees of visual angle, with ``pixels_per_degree``.
@@ -75,6 +77,7 @@ class GazeSet:
     gaze: tuple[GazeSource, ...] = ()
     masks: str | None = None
     split: str | None = None
+    kind: str = ""
     drop_first: bool = False
     sigma_px: float | None = None
     sigma_degrees: float | None = None
@@ -127,7 +130,7 @@ def read_sets(path: str) -> SetsFile:
         for one in sets:
             if [other.name for other in sets].count(one.name) > 1:
                 raise FeatureSpecError(f"set {one.name!r} is there twice; name each set once")
-    except (FeatureSpecError, TypeError) as e:
+    except (FeatureSpecError, SplitTableError, TypeError) as e:
         raise SetsFileError(f"{path}: {e}") from e
     return SetsFile(sets, given.get("merge"), tuple(plain))
 
@@ -146,6 +149,9 @@ def _set_of(given: object, folder: str) -> GazeSet:
             keys[name] = number(f"set.{name}", keys[name], above=0)
     if not isinstance(keys["name"], str) or not keys["name"]:
         raise FeatureSpecError(f"set.name: {keys['name']!r} is not possible; expected a name")
+    if not isinstance(keys.get("kind", ""), str):
+        raise FeatureSpecError(f"set.kind: {keys['kind']!r} is not possible; expected a text")
+    check_kinds(f"set {keys['name']!r}", {keys.get("kind", "")})
     _boolean("set.drop_first", keys.get("drop_first", False))
     return GazeSet(**keys)
 

@@ -43,6 +43,7 @@ class ImageTask:
         path: where it is.
         mask: where its ready-made map is; None for none.
         split: its official split; None where the set has none.
+        kind: of content; "" where nobody said.
     """
 
     set_name: str
@@ -50,6 +51,7 @@ class ImageTask:
     path: str
     mask: str | None = None
     split: str | None = None
+    kind: str = ""
 
 
 @dataclass(frozen=True)

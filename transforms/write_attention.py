@@ -175,6 +175,7 @@ def _example(task: ImageTask, split: str, row: Mapping[str, Any], mapped: Attent
         "image/width": [row["width"]],
         "image/id": [task.image.encode()],
         "set": [task.set_name.encode()],
+        "kind": [task.kind.encode()],
         "method": [mapped.method.encode()],
         "split": [split.encode()],
         "map/encoded": [encoded],

@@ -32,6 +32,7 @@ class Stored:
         x: float32 (N,) columns of fixations, pixels of the stored image.
         y: float32 (N,) rows.
         subject: int64 (N,) who looked; -1 each where that is not known.
+        kind: of content; "" where that is not known.
     """
 
     image_id: str
@@ -44,6 +45,7 @@ class Stored:
     x: npt.NDArray[np.float32]
     y: npt.NDArray[np.float32]
     subject: npt.NDArray[np.int64]
+    kind: str = ""
 
     def image(self) -> npt.NDArray[np.uint8]:
         """Returns the image, uint8 (H, W, 3) RGB.
@@ -231,6 +233,7 @@ def _stored(features: dict[str, Value], name: str) -> Stored:
             x=x.astype(np.float32),
             y=y.astype(np.float32),
             subject=subject,
+            kind=_one(features, "kind").decode() if "kind" in features else "",
         )
     except (KeyError, ValueError, TypeError, AttributeError) as e:
         raise DatasetError(f"{name}: a record does not fit {SPEC} ({e}); write the examples again") from e

@@ -83,7 +83,7 @@ def _cases(predictor: Predictor, split: Split, prior: npt.NDArray[np.float32], p
             CENTRE_PRIOR: prior[shown],
             SPECTRAL_RESIDUAL: residual_with_prior(image[shown], prior[shown], sigma_px),
         }
-        yield Case(_name(item), x, y, item.map()[shown], maps, set=item.set_name, people=people)
+        yield Case(_name(item), x, y, item.map()[shown], maps, set=item.set_name, kind=item.kind, people=people)
         progress("test", row + 1, len(split), "")
 
 

@@ -20,6 +20,7 @@ from pipelines.attention_examples import make_attention_examples
 from pipelines.attention_recipe import AttentionExamplesOptions, AttentionOptionError
 from pipelines.attention_sets import SetsFileError
 from pipelines.launch import PipelineFailedError
+from pipelines.split_table import SplitTableError
 
 WIDTH, HEIGHT = 64, 48
 
@@ -105,6 +106,14 @@ def test_a_set_becomes_the_examples_expected(tmp_path: Path) -> None:
     assert abs(shown.astype(int) - cv2.resize(original, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)).max() <= 1
     stored = decode_map(row["map/encoded"][0], row["map/max"][0])
     np.testing.assert_allclose(stored, density(np.array([[10, 10], [30, 10]]), None, 48, 64, 4.0), atol=1e-6)
+
+
+def test_the_kind_of_content_goes_along(tmp_path: Path) -> None:
+    given = one_set(tmp_path, kind="photo")
+    (tmp_path / "split.csv").write_text("image,split,kind\n0.jpg,train,drawing\n1.jpg,val,\n2.jpg,test,\n")
+    run(tmp_path, given)
+    kinds = {name: row["kind"][0] for name, row in examples(tmp_path / "data").items()}
+    assert kinds == {"photos/0.jpg": b"drawing", "photos/1.jpg": b"photo", "photos/2.jpg": b"photo"}
 
 
 def test_the_number_of_shards_and_the_order_of_rows_change_no_example(tmp_path: Path) -> None:
@@ -195,6 +204,8 @@ def test_a_job_that_makes_nothing_says_so(tmp_path: Path) -> None:
         ({"colour": 1}, SetsFileError, "set: unknown key 'colour'"),
         ({"name": ""}, SetsFileError, "set.name: '' is not possible; expected a name"),
         ({"drop_first": "yes"}, SetsFileError, "set.drop_first: 'yes' is not possible; expected true or false"),
+        ({"kind": 3}, SetsFileError, "set.kind: 3 is not possible; expected a text"),
+        ({"kind": "k" * 65}, SetsFileError, "set 'photos': kind 'k+'... is longer than 64 characters"),
         ({"sigma_degrees": 1}, SetsFileError, "sigma_degrees and pixels_per_degree go together"),
         ({"sigma_px": -1}, SetsFileError, "set.sigma_px: -1 is not possible"),
         ({"gaze": [{"path": "eye.csv", "method": "ear"}]}, SetsFileError, "gaze.method: 'ear' is unknown"),
@@ -206,14 +217,14 @@ def test_a_job_that_makes_nothing_says_so(tmp_path: Path) -> None:
         ),
         ({"gaze": [{"path": "none.csv", "method": "eye"}]}, AttentionOptionError, "none.csv: no gaze of set 'photos'"),
         ({"images": "empty"}, AttentionOptionError, "no images of set 'photos' there"),
-        ({"split": "eye.csv"}, AttentionOptionError, "eye.csv is no table of image,split"),
+        ({"split": "eye.csv"}, SplitTableError, "eye.csv is no table of image,split"),
         ({"split": "other.csv"}, AttentionOptionError, "has no split for 2 of 3 images of set 'photos', such as 1.jpg"),
         (
             {"split": "odd.csv"},
-            AttentionOptionError,
+            SplitTableError,
             "split 'exam' is unknown; expected one of train",
         ),
-        ({"split": "twice.csv"}, AttentionOptionError, "0.jpg is in two splits; leave one"),
+        ({"split": "twice.csv"}, SplitTableError, "0.jpg is in two splits; leave one"),
     ],
 )
 def test_a_sets_file_that_cannot_be_is_refused(
