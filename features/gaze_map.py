@@ -73,11 +73,10 @@ def map_of_image(
         if len(inside):
             kept[method] = _to_model(inside, placement)
     sigma = spec.sigma_of(set_name) * float(np.sqrt(_scale(placement)))
-    maps = {method: _place(found, placement, sigma) for method, found in kept.items()}
-    if mask is not None:
+    alone = "eye" in kept and split not in spec.merge_splits
+    maps = {method: _place(found, placement, sigma) for method, found in kept.items() if method == "eye" or not alone}
+    if mask is not None and not alone:
         maps["mask"] = mask
-    if "eye" in maps and split not in spec.merge_splits:
-        maps = {"eye": maps["eye"]}
     fixations = next((kept[method] for method in ("eye", "clicks", "mouse_samples") if method in kept), Points.none())
     values = merge_maps(maps, spec.merge) if maps else None
     return AttentionMap(values, merged_method(maps), fixations, dropped)

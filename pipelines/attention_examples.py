@@ -1,7 +1,7 @@
 """Images and gaze to examples of where people look: the pipeline behind ``augury attention-examples``."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
@@ -14,13 +14,14 @@ from pipelines.attention_recipe import WORKER_MODULES, AttentionExamplesOptions,
 from pipelines.dataset_job import make_dataset
 from pipelines.options import parse_options
 from pipelines.worker_pool import WorkerPool, worker_pool
-from transforms.attention_splits import ImageSplits, SplitShares, assign_image_splits
-from transforms.attention_work import ImageTask, Looks
+from transforms.attention_splits import ImageSplits, assign_image_splits
+from transforms.attention_work import Looks
 from transforms.publish_attention import AttentionNotes, PublishAttention
-from transforms.read_events import TALLY
-from transforms.read_gaze import ReadGaze
-from transforms.read_images import LOOKS, ReadImages
+from transforms.read_attention import LOOKS, ReadAttention
+from transforms.read_gaze import GazeReader
+from transforms.read_images import ImageReader
 from transforms.staging import Staging
+from transforms.tally import TALLY
 from transforms.write_attention import AttentionLayout, WriteAttention
 
 
@@ -36,17 +37,23 @@ def build(
         staging: where files are written and where they end.
     """
     letters = options.dead_letter_folder
-    gaze = pipeline | "ReadGaze" >> ReadGaze(recipe.gaze, recipe.images, recipe.shards, letters)
-    images = pipeline | "ReadImages" >> ReadImages(recipe.images, recipe.spec, recipe.shards, letters, ImageLimits())
+    read = pipeline | "ReadAttention" >> ReadAttention(
+        recipe.gaze,
+        recipe.images,
+        recipe.costs,
+        options.processes,
+        GazeReader(recipe.images, recipe.shards, letters),
+        ImageReader(recipe.spec, recipe.shards, letters, ImageLimits()),
+    )
     splits = beam.pvalue.AsSingleton(
         pipeline
         | "SplitOnce" >> beam.Create([None], reshuffle=False)
-        | "AssignSplits" >> beam.Map(_splits, beam.pvalue.AsList(images[LOOKS]), recipe.images, recipe.shares)
+        | "AssignSplits" >> beam.ParDo(_AssignSplits(recipe), beam.pvalue.AsList(read[LOOKS]))
     )
     layout = AttentionLayout(staging.work, recipe.shards, flush=not staging.staged)
     reports = (
-        {"images": images.images, "points": gaze.points}
-        | "GroupByShard" >> beam.CoGroupByKey()
+        read.pieces
+        | "GroupByShard" >> beam.GroupByKey()
         | "WriteAttention" >> WriteAttention(recipe.images, recipe.forced_first, recipe.spec, layout, splits)
     )
     notes = AttentionNotes(
@@ -57,7 +64,7 @@ def build(
         dead_letter=letters,
         near_bits=recipe.shares.near_bits,
     )
-    tallies = (beam.pvalue.AsList(images[TALLY]), beam.pvalue.AsList(gaze[TALLY]))
+    tallies = beam.pvalue.AsList(read[TALLY])
     return pipeline | "PublishAttention" >> PublishAttention(reports, tallies, splits, recipe.spec, notes, staging)
 
 
@@ -87,8 +94,15 @@ def run(argv: Sequence[str]) -> None:
     sys.stdout.write(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
-def _splits(_: None, looks: list[Looks], images: tuple[ImageTask, ...], shares: SplitShares) -> ImageSplits:
-    return assign_image_splits(images, looks, shares)
+class _AssignSplits(beam.DoFn):
+    """Holds the images, since Beam checks the type of each item of what is given beside a function."""
+
+    def __init__(self, recipe: AttentionRecipe) -> None:
+        self._images = recipe.images
+        self._shares = recipe.shares
+
+    def process(self, element: None, looks: list[Looks]) -> Iterator[ImageSplits]:
+        yield assign_image_splits(self._images, looks, self._shares)
 
 
 if __name__ == "__main__":

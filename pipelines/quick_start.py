@@ -36,8 +36,10 @@ def import_beam(paths: Sequence[str], beam_flags: Sequence[str] = ()) -> None:
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)  # Beam warns of every file system it goes without
     try:
-        import apache_beam  # noqa: F401  # for its effect on sys.modules
+        import apache_beam.utils.interactive_utils
 
+        if "IPython" not in sys.modules:  # else the first step of a pipeline imports all of it to ask if it is running
+            apache_beam.utils.interactive_utils.is_in_ipython = lambda: False
         pa.array([0])  # pyarrow too looks for pandas, once, when the first array is made
     finally:
         logging.disable(before)

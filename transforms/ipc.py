@@ -3,10 +3,11 @@
 import pyarrow as pa
 
 
-def to_ipc(batch: pa.RecordBatch) -> bytes:
-    """Returns a batch as an Arrow IPC stream, zstd-compressed to a third; equal batches give equal bytes."""
+def to_ipc(batch: pa.RecordBatch, *, compress: bool = True) -> bytes:
+    """Returns a batch as an Arrow IPC stream, by default zstd-compressed to a third; equal batches give equal bytes."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+    options = pa.ipc.IpcWriteOptions(compression="zstd" if compress else None)
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
         writer.write_batch(batch)
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded

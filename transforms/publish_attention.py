@@ -44,7 +44,7 @@ class PublishAttention(PublishOnce):
 
     Args:
         reports: what the shards hold.
-        tallies: side inputs, what reading counted.
+        tallies: side input, what reading counted.
         splits: singleton side input, ``ImageSplits``.
         spec: written beside the examples.
         notes: what the card adds.
@@ -54,26 +54,25 @@ class PublishAttention(PublishOnce):
     def __init__(
         self,
         reports: beam.PCollection,
-        tallies: tuple[beam.pvalue.AsList, beam.pvalue.AsList],
+        tallies: beam.pvalue.AsList,
         splits: beam.pvalue.AsSingleton,
         spec: AttentionSpec,
         notes: AttentionNotes,
         staging: Staging,
     ) -> None:
-        super().__init__(_publish, (beam.pvalue.AsList(reports), *tallies, splits), (spec, notes, staging))
+        super().__init__(_publish, (beam.pvalue.AsList(reports), tallies, splits), (spec, notes, staging))
 
 
 def _publish(
     _: None,
     reports: list[AttentionReport],
-    images: list[Tally],
-    gaze: list[Tally],
+    tallies: list[Tally],
     splits: ImageSplits,
     spec: AttentionSpec,
     notes: AttentionNotes,
     staging: Staging,
 ) -> dict[str, Any]:
-    tally = merge([*images, *gaze])
+    tally = merge(tallies)
     for what, read, unit in (("images", "images", "images"), ("gaze", "gaze_rows", "rows of gaze")):
         check_bad_share(tally, notes, read=read, kind=f"rejected_{what}", unit=unit, mend=_MEND)
     card = attention_card(reports, tally, splits, spec, notes)

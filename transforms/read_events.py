@@ -16,12 +16,10 @@ from features.events import DEAD_LETTER_SCHEMA, Adapted
 from features.storage import open_atomic
 from transforms import coders as coders  # batches get their coder
 from transforms.sources import ReadTask, read_chunks
+from transforms.tally import TALLY as TALLY
 from transforms.tally import Tally, count
 
 Chunk = TypeVar("Chunk")
-
-TALLY = "tally"
-"""Tag of the output that carries a ``Tally`` for every piece of work."""
 
 
 class ReadEvents(beam.PTransform):

@@ -4,11 +4,10 @@ import gzip
 import io
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, cast
+from typing import IO, cast
 
-import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import zstandard
@@ -22,44 +21,31 @@ from features.storage import explained, open_filesystem, read_bytes
 from transforms.attention_letters import write_letters
 from transforms.attention_work import PIECE_SCHEMA, GazeTask, ImageTask, image_numbers
 from transforms.ipc import to_ipc
-from transforms.read_events import TALLY
 from transforms.tally import Tally, count
 
 
-class ReadGaze(beam.PTransform):
-    """Gaze tasks -> ((shard, points as IPC); ``Tally`` under the tag ``TALLY``).
+class GazeReader:
+    """Reads gaze files into points by shard.
 
     Args:
-        tasks: what to read.
         images: all images of the job.
         shards: number of shards.
         dead_letter: folder for the rejected rows.
     """
 
-    def __init__(self, tasks: Sequence[GazeTask], images: tuple[ImageTask, ...], shards: int, dead_letter: str) -> None:
-        super().__init__()
-        self._tasks = tasks
-        self._reader = _ReadTask(images, shards, dead_letter)
-
-    def expand(self, pipeline: beam.Pipeline) -> Any:
-        return (
-            pipeline
-            | "PlanGaze" >> beam.Create(list(enumerate(self._tasks)))
-            | "AdaptGaze" >> beam.ParDo(self._reader).with_outputs(TALLY, main="points")
-        )
-
-
-class _ReadTask(beam.DoFn):
     def __init__(self, images: tuple[ImageTask, ...], shards: int, dead_letter: str) -> None:
         self._images = images
         self._shards = shards
         self._dead_letter = dead_letter
-
-    def setup(self) -> None:
         self._numbers: dict[str, dict[str, int]] = {}
 
-    def process(self, element: tuple[int, GazeTask]) -> Iterator[Any]:
-        index, task = element
+    def read(self, index: int, task: GazeTask) -> Iterator[tuple[int, bytes] | Tally]:
+        """Yields pieces in ``PIECE_SCHEMA`` by shard, then what was counted.
+
+        Args:
+            index: of the task, which names its dead letters.
+            task: what to read.
+        """
         letters: list[pa.RecordBatch] = []
         rows: Counter[str] = Counter()
         held: list[pa.RecordBatch] = []
@@ -74,7 +60,7 @@ class _ReadTask(beam.DoFn):
                     held = []
         yield from self._by_shard(held)
         rejected = write_letters(f"{self._dead_letter}/part-gaze-{index:05d}.parquet", letters)
-        yield beam.pvalue.TaggedOutput(TALLY, Tally({**count("read", rows), **count("rejected_gaze", rejected)}))
+        yield Tally({**count("read", rows), **count("rejected_gaze", rejected)})
 
     def _numbered(self, task: GazeTask, points: pa.RecordBatch, path: str) -> tuple[pa.RecordBatch, pa.RecordBatch]:
         """Returns the points in ``PIECE_SCHEMA``, and those of images that the set does not have."""

@@ -1,11 +1,9 @@
 """Reads images and their masks into what is stored of them; those that cannot be read go to the dead letter."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import apache_beam as beam
 import cv2
 import numpy as np
 import pyarrow as pa
@@ -22,13 +20,7 @@ from features.storage import read_bytes
 from transforms.attention_letters import write_letters
 from transforms.attention_work import IMAGE_SCHEMA, ImageTask, Looks, shard_of
 from transforms.ipc import to_ipc
-from transforms.read_events import TALLY
 from transforms.tally import Tally, count
-
-LOOKS = "looks"
-"""Tag of the output that carries ``Looks``."""
-
-IMAGES_A_TASK = 16
 
 
 @dataclass(frozen=True)
@@ -42,54 +34,32 @@ class _Stored:
     mask_max: float | None
 
 
-class ReadImages(beam.PTransform):
-    """Image tasks -> ((shard, images as IPC); ``Looks`` under ``LOOKS``; ``Tally`` under ``TALLY``).
+class ImageReader:
+    """Reads images into what is stored of them.
 
     Args:
-        images: all images of the job.
         spec: how they are stored.
         shards: number of shards.
         dead_letter: folder for what cannot be read.
         limits: what is still decoded.
     """
 
-    def __init__(
-        self,
-        images: tuple[ImageTask, ...],
-        spec: AttentionSpec,
-        shards: int,
-        dead_letter: str,
-        limits: ImageLimits,
-    ) -> None:
-        super().__init__()
-        self._images = images
-        self._reader = _ReadSome(spec, shards, dead_letter, limits)
-
-    def expand(self, pipeline: beam.Pipeline) -> Any:
-        numbered = list(enumerate(self._images))
-        pieces = [numbered[start : start + IMAGES_A_TASK] for start in range(0, len(numbered), IMAGES_A_TASK)]
-        return (
-            pipeline
-            | "PlanImages" >> beam.Create(pieces)
-            | "DecodeImages" >> beam.ParDo(self._reader).with_outputs(LOOKS, TALLY, main="images")
-        )
-
-
-class _ReadSome(beam.DoFn):
     def __init__(self, spec: AttentionSpec, shards: int, dead_letter: str, limits: ImageLimits) -> None:
         self._spec = spec
         self._shards = shards
         self._dead_letter = dead_letter
         self._limits = limits
 
-    def setup(self) -> None:
-        cv2.setNumThreads(1)  # the runner decides how much is done at once
+    def read(self, tasks: Sequence[tuple[int, ImageTask]]) -> Iterator[tuple[int, bytes] | Looks | Tally]:
+        """Yields pieces in ``IMAGE_SCHEMA`` by shard, then what the images look like, then what was counted.
 
-    def process(self, element: list[tuple[int, ImageTask]]) -> Iterator[Any]:
+        Args:
+            tasks: images with their numbers, at least one.
+        """
         stored: dict[int, list[_Stored]] = {}
         letters: list[pa.RecordBatch] = []
-        counts: Counter[str] = Counter(images=len(element))
-        for number, task in element:
+        counts: Counter[str] = Counter(images=len(tasks))
+        for number, task in tasks:
             try:
                 found = self._store(number, task, letters)
             except ImageError as e:
@@ -98,12 +68,12 @@ class _ReadSome(beam.DoFn):
                 counts["masks"] += task.mask is not None
                 stored.setdefault(shard_of(number, self._shards), []).append(found)
         for shard, images in stored.items():
-            yield shard, to_ipc(_batch(images))
+            yield shard, to_ipc(_batch(images), compress=False)  # of what is compressed already
         flat = [image for images in stored.values() for image in images]
         numbers, hashes = [image.number for image in flat], [image.hash for image in flat]
-        yield beam.pvalue.TaggedOutput(LOOKS, Looks(np.array(numbers, np.int32), np.array(hashes, np.uint64)))
-        rejected = write_letters(f"{self._dead_letter}/part-images-{element[0][0]:07d}.parquet", letters)
-        yield beam.pvalue.TaggedOutput(TALLY, Tally({**count("read", counts), **count("rejected_images", rejected)}))
+        yield Looks(np.array(numbers, np.int32), np.array(hashes, np.uint64))
+        rejected = write_letters(f"{self._dead_letter}/part-images-{tasks[0][0]:07d}.parquet", letters)
+        yield Tally({**count("read", counts), **count("rejected_images", rejected)})
 
     def _store(self, number: int, task: ImageTask, letters: list[pa.RecordBatch]) -> _Stored:
         """Decodes one image, and its mask if it has one; a bad mask is a dead letter and the image goes without."""

@@ -9,6 +9,9 @@ from apache_beam.metrics import Metrics
 NAMESPACE = "augury"
 """Namespace of every Beam metric of the project."""
 
+TALLY = "tally"
+"""Tag of the output that carries a ``Tally`` for every piece of work."""
+
 
 @dataclass(frozen=True)
 class Tally:

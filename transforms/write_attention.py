@@ -1,7 +1,7 @@
 """Turns grouped shards of images and points into TFRecord files, one a split, and reports what is in them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from features.storage import atomic_write
 from transforms.attention_splits import LEFT_OUT, NEAR_DUPLICATE, ImageSplits
 from transforms.attention_work import ImageTask
 from transforms.ipc import from_ipc
+from transforms.read_attention import IMAGES, POINTS
 from transforms.tally import count
 from transforms.tfrecords import encode_examples, tfrecord_bytes
 
@@ -64,7 +65,7 @@ class AttentionReport:
 
 
 class WriteAttention(beam.PTransform):
-    """(shard, {"images": pieces, "points": pieces}) -> ``AttentionReport``, having written the shard's examples.
+    """(shard, [(kind, piece), ...]) -> ``AttentionReport``, having written the shard's examples.
 
     Args:
         images: all images of the job.
@@ -103,13 +104,16 @@ class _WriteShard(beam.DoFn):
         cv2.setNumThreads(1)
 
     def process(
-        self, element: tuple[int, Mapping[str, Iterable[bytes]]], splits: ImageSplits
+        self, element: tuple[int, Iterable[tuple[int, bytes]]], splits: ImageSplits
     ) -> Iterator[AttentionReport]:
         shard, pieces = element
+        batches: dict[int, list[pa.RecordBatch]] = {POINTS: [], IMAGES: []}
+        for kind, piece in pieces:
+            batches[kind].append(from_ipc(piece))
         report = AttentionReport()
-        points = _points_by_image(pieces["points"])
+        points = _points_by_image(batches[POINTS])
         found: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
-        rows = [row for piece in pieces["images"] for row in from_ipc(piece).to_pylist()]
+        rows = [row for batch in batches[IMAGES] for row in batch.to_pylist()]
         for row in sorted(rows, key=lambda row: row["number"]):
             of_image = points.pop(row["number"], {})
             if splits.numbers[row["number"]] == LEFT_OUT:
@@ -147,9 +151,8 @@ class _WriteShard(beam.DoFn):
         )
 
 
-def _points_by_image(pieces: Iterable[bytes]) -> dict[int, dict[str, Points]]:
-    """Returns image number -> method -> points, from pieces in ``PIECE_SCHEMA``."""
-    batches = [from_ipc(piece) for piece in pieces]
+def _points_by_image(batches: Sequence[pa.RecordBatch]) -> dict[int, dict[str, Points]]:
+    """Returns image number -> method -> points, from batches in ``PIECE_SCHEMA``."""
     if not batches:
         return {}
     table = pa.Table.from_batches(batches).combine_chunks()

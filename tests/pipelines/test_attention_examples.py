@@ -257,3 +257,23 @@ def test_impossible_options_are_refused() -> None:
         AttentionExamplesOptions(sets="s", output="o", near_bits=32)
     with pytest.raises(AttentionOptionError, match="validation 0.5 and test 0.5 leave nothing to train on"):
         AttentionExamplesOptions(sets="s", output="o", validation=0.5, test=0.5)
+
+
+def test_two_processes_make_what_one_makes(tmp_path: Path) -> None:
+    given = one_set(tmp_path)
+    (tmp_path / "photos/bad.jpg").write_bytes(b"no picture")
+    with (tmp_path / "split.csv").open("a") as split, (tmp_path / "eye.csv").open("a") as eye:
+        split.write("bad.jpg,train\n")
+        eye.write("nobody.jpg,0,1,2,3\n")
+    made = []
+    for processes in (1, 2):
+        card = run(tmp_path, given, processes=processes, overwrite=True, max_bad_share=0.5)
+        letters = [pq.read_table(path).to_pylist() for path in sorted((tmp_path / "data-dead-letter").glob("*"))]
+        made.append((card, examples(tmp_path / "data"), letters))
+    assert made[0] == made[1]
+    assert (len(made[0][1]), len(made[0][2])) == (3, 2)
+
+
+def test_a_number_of_processes_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AttentionOptionError, match="processes is 0; expected 1 to 256"):
+        run(tmp_path, one_set(tmp_path), processes=0)
