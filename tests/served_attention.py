@@ -45,7 +45,7 @@ def png(image: npt.NDArray[np.uint8]) -> bytes:
 
 def artifact(folder: Path, **card: Any) -> Path:
     """Writes an artifact with its golden set; another card makes another version."""
-    write_attention_artifact(folder, **{"effective_fixations": FIXATIONS, **card})
+    write_attention_artifact(folder, **{"regions": {"effective_fixations": FIXATIONS}, **card})
     predictor = Predictor.load(folder)
     height, width = predictor.spec.height, predictor.spec.width
     golden.write(folder, [_stored(height, width, number) for number in range(GOLDEN)], predictor)

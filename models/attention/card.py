@@ -13,7 +13,7 @@ _MOST_FIXATIONS = 100_000
 
 
 def measured_fixations(folder: str | Path) -> int | None:
-    """Returns the model's number of effective fixations, measured against real ones; None where its card has none.
+    """Returns the model's number of effective fixations, which training measured; None where its card has none.
 
     Raises:
         PredictorError: the card is none, or the number cannot be.
@@ -21,11 +21,12 @@ def measured_fixations(folder: str | Path) -> int | None:
     """
     where = f"{folder}/{CARD_FILE}"
     try:
-        found: Any = json.loads(read_bytes(where)).get("effective_fixations")
+        regions: Any = json.loads(read_bytes(where)).get("regions")
+        found = None if regions is None else regions["effective_fixations"]
     except (ValueError, AttributeError) as e:
         raise PredictorError(f"{where} holds no JSON object ({e}); open the version again, or train again") from e
-    if isinstance(found, dict):
-        found = found.get("effective_fixations")
+    except (KeyError, TypeError) as e:
+        raise PredictorError(f"{where}: regions is {regions!r}; expected effective_fixations: train again") from e
     if found is None:
         return None
     if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= _MOST_FIXATIONS:

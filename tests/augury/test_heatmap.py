@@ -21,7 +21,7 @@ from tests.tiny_attention import write_attention_artifact
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory):
-    return write_attention_artifact(tmp_path_factory.mktemp("attention") / "model", effective_fixations=9)
+    return write_attention_artifact(tmp_path_factory.mktemp("attention") / "model", regions={"effective_fixations": 9})
 
 
 @pytest.fixture
@@ -220,16 +220,16 @@ def test_it_needs_no_torch() -> None:
 
 def test_what_a_card_says_of_fixations(tmp_path) -> None:
     card = tmp_path / "model_card.json"
-    for text, expected in (("{}", None), ('{"effective_fixations": 7}', 7)):
+    for text, expected in (("{}", None), ('{"regions": null}', None), ('{"regions": {"effective_fixations": 7}}', 7)):
         card.write_text(text)
         assert measured_fixations(tmp_path) == expected
-    card.write_text('{"effective_fixations": {"effective_fixations": 8, "coverage": 0.95}}')
-    assert measured_fixations(tmp_path) == 8
     for text, words in (
         ("[", "holds no JSON object"),
         ("[]", "holds no JSON object"),
-        ('{"effective_fixations": 0}', "effective_fixations is 0; expected 1 to 100000"),
-        ('{"effective_fixations": true}', "effective_fixations is True; expected"),
+        ('{"regions": {}}', "regions is {}; expected effective_fixations"),
+        ('{"regions": 3}', "regions is 3; expected effective_fixations"),
+        ('{"regions": {"effective_fixations": 0}}', "effective_fixations is 0; expected 1 to 100000"),
+        ('{"regions": {"effective_fixations": true}}', "effective_fixations is True; expected"),
     ):
         card.write_text(text)
         with pytest.raises(PredictorError, match=words):
