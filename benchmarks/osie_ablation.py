@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from benchmarks.attention_metrics import MAPS
 from benchmarks.figures import Figure, write_results
-from benchmarks.osie import make_osie_examples, means, osie_scores, train_osie
+from benchmarks.osie_training import make_osie_examples, means, osie_scores, train_osie
 
 SEEDS = (0, 1, 2)
 
