@@ -2,9 +2,11 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from features.attention_spec import AttentionSpec
@@ -140,3 +142,22 @@ def test_the_choice_depends_on_nothing_but_the_ids(examples) -> None:
     backwards = type(split)(split.name, split.spec, split.stored[::-1])
     assert [i.image_id for i in choose(split, 3)] == [i.image_id for i in choose(backwards, 3)]
     assert len(choose(split, 100)) == 6
+
+
+def test_a_device_that_is_not_there_is_refused_not_replaced(artifact) -> None:
+    assert Predictor.load(artifact).exact
+    with pytest.raises(PredictorError, match="device is 'tpu'; expected one of cpu, cuda"):
+        Predictor.load(artifact, device="tpu")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with pytest.raises(PredictorError, match="install onnxruntime-gpu in the place of onnxruntime"):
+        Predictor.load(artifact, device="cuda")
+
+
+def test_a_gpu_that_onnx_runtime_cannot_use_is_refused_too(artifact, monkeypatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the provider is not there, which the real library says otherwise
+        with pytest.raises(PredictorError, match="device 'cuda' cannot be used here"):
+            Predictor.load(artifact, device="cuda")
