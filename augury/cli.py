@@ -26,10 +26,16 @@ _COMMANDS = {
             "attention_examples:attention_examples",
             "Turn images and gaze into training examples.",
         ),
+        "scrape": ("scrape:scrape", "Collect product photos from a shop's listings."),
+        "creative-examples": (
+            "creative_examples:creative_examples",
+            "Turn product photos and campaigns into training examples.",
+        ),
     },
     "Models": {
         "train": ("train:app", "Train a model on examples."),
         "tune": ("tune:app", "Search for better hyper-parameters."),
+        "report": ("report:app", "Make the report of a model again."),
     },
     "Registry": {
         "publish": ("registry:publish", "Publish a trained model as a new version."),
@@ -65,6 +71,9 @@ _EXTRAS = {
     "bs4": "scrape",
     "protego": "scrape",
     "tenacity": "scrape",
+    "httpx": "scrape",
+    "httpcore": "scrape",
+    "soupsieve": "scrape",
     "fastapi": "serving",
     "pydantic_settings": "serving",
     "redis": "serving",
