@@ -45,7 +45,8 @@ async def open_answering(services: Services, rules: RecentRules) -> AsyncIterato
             from serving.attention.loaded import attention_family
 
             services.heatmaps = await stack.enter_async_context(open_heatmaps(services))
-            await _open_shelf(stack, services, attention_family(settings.heatmap_model_threads), loads)
+            family = attention_family(settings.heatmap_model_threads, settings.heatmap_device)
+            await _open_shelf(stack, services, family, loads)
         yield
 
 

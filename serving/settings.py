@@ -128,6 +128,7 @@ class Settings(BaseSettings):
     prediction_log_days: int = Field(90, ge=1, description="days that logged predictions and heatmaps are kept")
     heatmap_threads: int = Field(2, ge=1, le=64, description="heatmaps that a worker makes at once")
     heatmap_model_threads: int = Field(2, ge=1, le=64, description="threads that the model may use for one heatmap")
+    heatmap_device: Literal["cpu", "cuda"] = Field("cpu", description="what models of attention run on")
     heatmap_queue: int = Field(16, ge=0, le=1_000, description="further requests for heatmaps that a worker lets wait")
     heatmap_seconds: float = Field(20.0, gt=0, le=600, description="time limit of a heatmap, waiting included")
     heatmap_max_bytes: int = Field(

@@ -36,7 +36,7 @@ class Predictor:
     Attributes:
         spec: what stored images and maps are.
         exact: whether the bits of an answer are those that training computed: on a processor; a GPU adds up in another
-            order, which moves a density by about a millionth of its mean.
+            order, which moves the last digits.
     """
 
     def __init__(self, spec: AttentionSpec, model: bytes, threads: int = 0, device: str = CPU) -> None:
