@@ -3,27 +3,17 @@
 Pretrained weights come from torchvision's enums (downloaded to its cache) or from a file as torchvision publishes it.
 """
 
-import hashlib
-import pickle
-import re
-from pathlib import Path
 from typing import Any
 
 import torch
 import torchvision
 from torch import Tensor, nn
 
-from features.errors import AuguryError
+from models.weights import load_pretrained
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """Of ImageNet's RGB values in 0..1: what torchvision's weights expect their input normalised with."""
-
-_HASHED = re.compile(r"-([0-9a-f]{8,64})\.pth$")
-
-
-class EncoderError(AuguryError, ValueError):
-    """Encoder weights that cannot be had or do not fit."""
 
 
 class Encoder(nn.Module):
@@ -71,52 +61,16 @@ def make_encoder(name: str, weights: str, depth: int, width: int) -> Encoder:
         width: channels of the plain encoder's first stage, doubled by each further one up to 256.
 
     Raises:
-        EncoderError: the weights cannot be had or do not fit.
+        WeightsError: the weights cannot be had or do not fit.
     """
     if name == "plain":
         return _plain(depth, width)
     network = torchvision.models.get_model(name)
     if weights != "none":
-        load_weights(network, name, weights)
+        load_pretrained(network, name, weights)
     cut = _resnet if name.startswith("resnet") else _mobilenet if name.startswith("mobilenet") else _vgg
     stages, channels, first = cut(network)
     return Encoder(stages[:depth], channels[:depth], first)
-
-
-def load_weights(network: nn.Module, name: str, weights: str) -> None:
-    """Loads pretrained weights, strictly, into torchvision's network ``name``.
-
-    Raises:
-        EncoderError: an unknown name, no connection, a damaged file, or another network's weights.
-    """
-    enum = torchvision.models.get_model_weights(name)
-    member = enum.__members__.get("IMAGENET1K_V1" if weights == "imagenet" else weights)
-    try:
-        state = member.get_state_dict(progress=False, check_hash=True) if member is not None else _read(weights, enum)
-        network.load_state_dict(state, strict=True)
-    except (OSError, RuntimeError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as e:
-        reason = " ".join(str(e).split())[:200] or type(e).__name__
-        raise EncoderError(
-            f"cannot load the weights {weights!r} into {name} ({reason}); expected a file of torchvision's {name} "
-            "weights, or a connection to download them"
-        ) from e
-
-
-def _read(path: str, enum: Any) -> dict[str, Tensor]:
-    file = Path(path)
-    if not file.is_file():
-        raise EncoderError(
-            f"encoder_weights is {path!r}, which is no file; expected none, imagenet, a file, or one of "
-            f"{', '.join(enum.__members__)}"
-        )
-    # torchvision's file names end with the beginning of their SHA-256.
-    promised = _HASHED.search(file.name)
-    if promised:
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
-        if not found.startswith(promised[1]):
-            raise EncoderError(f"{path} has SHA-256 {found[:12]}, not the {promised[1]} of its name; fetch it again")
-    state: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    return state
 
 
 Cut = tuple[list[nn.Module], list[int], nn.Conv2d]

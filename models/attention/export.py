@@ -1,6 +1,5 @@
 """Export: the network, normalisation and prior included, as one ONNX graph that answers one image a call."""
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -9,25 +8,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
 
 from features.attention_spec import AttentionSpec
-from features.errors import AuguryError
 from models.artifact import DESCRIPTION_FILE, write_json
 from models.attention.network import AttentionNetwork, density
 from models.attention.predictor import FORMAT, MODEL_FILE
-
-PARITY = 1e-4
-"""The most that a logit of the exported graph may differ from torch's."""
-
-_OPSET = 17
-
-
-class ExportError(AuguryError, ValueError):
-    """A network that cannot be exported, or whose exported form answers differently."""
+from models.onnx_export import OPSET, check_parity, write_graph
 
 
 @dataclass(frozen=True)
@@ -95,30 +84,13 @@ def export(
     served = ServedNetwork(network.cpu().eval(), probability, set_number, mirror).eval()
     noise = np.random.default_rng(0).integers(0, 256, (spec.height, spec.width, 3), np.uint8)
     path = folder / MODEL_FILE
-    with warnings.catch_warnings():
-        # The exporter that needs no further package is called deprecated; what it makes is checked below.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # of the padding; ONNX Runtime does that
-        torch.onnx.export(
-            served,
-            (torch.from_numpy(noise)[None],),
-            str(path),
-            input_names=["image"],
-            output_names=["logits", "density"],
-            opset_version=_OPSET,
-            dynamo=False,
-        )
-    onnx.checker.check_model(str(path))
+    write_graph(served, torch.from_numpy(noise)[None], path, "image", ("logits", "density"))
     exported = compare(served, path, [noise, *probes])
-    if not exported.logits_max_abs <= PARITY:
-        raise ExportError(
-            f"the exported graph's logits differ from torch's by {exported.logits_max_abs:.2g}; expected at most "
-            f"{PARITY:g}: try another version of onnxruntime"
-        )
+    check_parity(exported.logits_max_abs)
     size = [1, spec.height, spec.width]
     description = {
         "format": FORMAT,
-        "onnx_opset": _OPSET,
+        "onnx_opset": OPSET,
         "torch": version("torch"),
         "fingerprint": spec.fingerprint,
         "inputs": [{"name": "image", "dtype": "uint8", "shape": [*size, 3]}],

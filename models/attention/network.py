@@ -28,7 +28,7 @@ class AttentionNetwork(nn.Module):
         encoder_weights: as ``TrainOptions.pretrained`` names them.
 
     Raises:
-        EncoderError: the weights cannot be had.
+        WeightsError: the weights cannot be had.
     """
 
     mean: Tensor

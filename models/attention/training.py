@@ -15,18 +15,19 @@ from features.splits import SPLITS
 from features.storage import list_files, write_folder_atomic
 from models.artifact import write_json, write_text
 from models.attention import golden
-from models.attention.checkpoint import Checkpoint
 from models.attention.dataset import ExamplesFolder, Split
 from models.attention.export import export
-from models.attention.fitting import FitState, Fitter, Progress
+from models.attention.fitting import Fitter
 from models.attention.measuring import measurable, measure, report
 from models.attention.network import AttentionNetwork, is_probability
 from models.attention.options import OptionError, TrainOptions
 from models.attention.predictor import Predictor
 from models.attention.quantize import agreement, quantize
-from models.attention.weights import save_weights
 from models.checkpoint import TrainingError, identity_of
-from models.events import EventFile
+from models.fit_checkpoint import Checkpoint
+from models.fit_run import choose_device, fit
+from models.fitting import FitState, Progress
+from models.weights import save_weights
 
 __all__ = ["Progress", "TrainingError", "train"]
 
@@ -44,7 +45,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         The artifact's folder.
 
     Raises:
-        TrainingError, OptionError, DatasetError, RecordError, EncoderError, ExportError, StorageError: one line each;
+        TrainingError, OptionError, DatasetError, RecordError, WeightsError, ExportError, StorageError: one line each;
             nothing is left behind but the work folder.
     """
     if list_files(options.output):
@@ -101,36 +102,6 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
     return Path(options.output)
 
 
-def fit(fitter: Fitter, checkpoint: Checkpoint, work_folder: str, progress: Progress) -> None:
-    """Runs the fitter to its end, with a checkpoint and TensorBoard scalars after every epoch."""
-    with EventFile(f"{work_folder}/tensorboard") as events:
-
-        def after_epoch(state: FitState) -> None:
-            checkpoint.save(fitter)
-            events.add(len(state.history), {k: v for k, v in state.history[-1].items() if k != "epoch"})
-            progress("epoch", len(state.history), fitter.options.max_epochs, _epoch_note(state))
-
-        fitter.run(after_epoch, progress)
-
-
-def choose_device(name: str) -> torch.device:
-    """Returns the device to train on.
-
-    Raises:
-        OptionError: there is no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        if device.type == "cuda":
-            torch.cuda.get_device_properties(device)
-    except (RuntimeError, AssertionError) as e:
-        reason = " ".join(str(e).split())[:200]
-        raise OptionError(f"device is {name!r}, which this machine does not offer ({reason}); try auto or cpu") from e
-    return device
-
-
 def model_card(
     options: TrainOptions, folder: ExamplesFolder, state: FitState, metrics: Mapping[str, Any], seconds: float
 ) -> dict[str, Any]:
@@ -160,9 +131,3 @@ def _set_number(options: TrainOptions, folder: ExamplesFolder) -> int | None:
 def _quantized(staged: Path, splits: Mapping[str, Split]) -> dict[str, float]:
     quantize(staged, [item.image() for item in splits["train"].stored[:_CALIBRATION_IMAGES]])
     return agreement(staged, [item.image() for item in splits["validation"].stored[:_CALIBRATION_IMAGES]])
-
-
-def _epoch_note(state: FitState) -> str:
-    last = state.history[-1]
-    terms = (f"{name.removeprefix('validation_')} {value:.4f}" for name, value in last.items() if "validation_" in name)
-    return f"train loss {last['train_loss']:.4f}; validation {', '.join(terms)}; best {state.best_loss:.4f}"

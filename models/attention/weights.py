@@ -6,26 +6,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from features.attention_spec import SPEC, AttentionSpec
-from features.errors import AuguryError
 from features.storage import read_bytes, read_text
 from models.attention.network import AttentionNetwork
 from models.attention.options import NetworkOptions
-
-WEIGHTS_FILE = "weights.npz"
-
-
-class WeightsError(AuguryError, ValueError):
-    """An artifact whose weights cannot be read or do not fit its card."""
-
-
-def save_weights(network: AttentionNetwork, folder: Path) -> None:
-    """Writes ``weights.npz``: one array a tensor of the network's state."""
-    arrays: dict[str, Any] = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-    np.savez(folder / WEIGHTS_FILE, **arrays)
+from models.weights import WEIGHTS_FILE, WeightsError, read_weights
 
 
 def load_network(folder: str | Path) -> AttentionNetwork:
@@ -41,9 +26,7 @@ def load_network(folder: str | Path) -> AttentionNetwork:
         names = {field.name for field in dataclasses.fields(NetworkOptions)}
         options = NetworkOptions(**{name: value for name, value in arguments.items() if name in names})
         network = AttentionNetwork(options, spec.height, spec.width, spec.sets)
-        with np.load(Path(folder) / WEIGHTS_FILE, allow_pickle=False) as arrays:
-            state = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-        network.load_state_dict(state, strict=True)
+        network.load_state_dict(read_weights(folder), strict=True)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile) as e:
         reason = " ".join(str(e).split())[:200]
         raise WeightsError(

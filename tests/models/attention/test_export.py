@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from features.attention_spec import AttentionSpec
-from models.attention import export as export_module
-from models.attention.export import ExportError, ServedNetwork, compare, export
+from models import onnx_export
+from models.attention.export import ServedNetwork, compare, export
 from models.attention.network import AttentionNetwork
 from models.attention.options import NetworkOptions
+from models.onnx_export import ExportError
 
 torch.set_num_threads(1)
 
@@ -67,6 +68,6 @@ def test_a_graph_that_answers_differently_is_refused(tmp_path, monkeypatch) -> N
     image = np.zeros((40, 72, 3), np.uint8)
     found = compare(ServedNetwork(network, False, None, False), tmp_path / "model.onnx", [image])
     assert found.logits_max_abs == pytest.approx(0.5, abs=1e-3)
-    monkeypatch.setattr(export_module, "PARITY", 0.0)
+    monkeypatch.setattr(onnx_export, "PARITY", 0.0)
     with pytest.raises(ExportError, match="logits differ from torch's by .*; expected at most 0: try another version"):
         export(network, SPEC, tmp_path, probability=False)

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from models.attention.dataset import ExamplesFolder
-from models.attention.fitting import Fitter, epoch_batches
+from models.attention.fitting import Fitter
 from models.attention.network import AttentionNetwork
 from models.attention.options import TrainOptions
 from models.checkpoint import TrainingError
+from models.fitting import epoch_batches
 
 torch.set_num_threads(1)
 
@@ -49,7 +50,7 @@ def test_the_cosine_falls_to_nothing(fitter) -> None:
     made = fitter(warmup_steps=0, max_epochs=10)
     shares = []
     for made.state.steps in (0, 20, 40):
-        shares.append(made._rate_share(4))
+        shares.append(made.rate_share(4))
     assert shares == pytest.approx([1, 0.5, 0])
 
 
@@ -57,7 +58,7 @@ def test_the_first_steps_are_small(fitter) -> None:
     made = fitter(warmup_steps=3, schedule="constant")
     shares = []
     for made.state.steps in range(5):
-        shares.append(made._rate_share(4))
+        shares.append(made.rate_share(4))
     assert shares == pytest.approx([0.25, 0.5, 0.75, 1, 1])
 
 
@@ -86,14 +87,14 @@ def test_the_average_is_the_mean_of_weights_past(fitter) -> None:
     made = fitter(average=0.99)
     before = made.averaged.head.weight.clone()
     batch = made.train.batch(range(4))
-    made._step(batch, 4)
+    made.step(batch, 4)
     expected = before / 11 + made.network.head.weight.detach() * 10 / 11
     torch.testing.assert_close(made.averaged.head.weight, expected)
 
 
 def test_without_an_average_the_weights_themselves_are_judged(fitter) -> None:
     made = fitter(average=0.0)
-    made._step(made.train.batch(range(4)), 4)
+    made.step(made.train.batch(range(4)), 4)
     torch.testing.assert_close(made.averaged.state_dict(), made.network.state_dict())
 
 
@@ -105,8 +106,8 @@ def test_a_frozen_encoder_stays_as_it_is(fitter, tmp_path) -> None:
     made = fitter(encoder="mobilenet_v2", encoder_rate=0.0, encoder_weights=str(path))
     before = {name: value.clone() for name, value in made.network.encoder.state_dict().items()}
     head = made.network.head.weight.clone()
-    made._set_mode()
-    made._step(made.train.batch(range(4)), 4)
+    made.set_mode()
+    made.step(made.train.batch(range(4)), 4)
     torch.testing.assert_close(made.network.encoder.state_dict(), before)
     assert not torch.equal(made.network.head.weight, head)
 

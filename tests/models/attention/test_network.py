@@ -4,9 +4,10 @@ import torch
 import torchvision
 
 from models.attention.coordinates import coordinate_channels
-from models.attention.encoders import EncoderError, make_encoder
+from models.attention.encoders import make_encoder
 from models.attention.network import AttentionNetwork, Prior, density
 from models.attention.options import ENCODERS, NetworkOptions
+from models.weights import WeightsError
 
 torch.set_num_threads(1)
 
@@ -131,30 +132,30 @@ def test_the_other_encoders_load_their_own_weights_too(name, tmp_path) -> None:
 def test_weights_that_do_not_fit_are_refused_in_one_line(tmp_path) -> None:
     path = tmp_path / "w.pth"
     torch.save({"a": torch.zeros(1)}, path)
-    with pytest.raises(EncoderError, match=r"cannot load the weights .*w.pth' into resnet18 .*expected a file of") as e:
+    with pytest.raises(WeightsError, match=r"cannot load the weights .*w.pth' into resnet18 .*expected a file of") as e:
         make_encoder("resnet18", str(path), 5, 16)
     assert "\n" not in str(e.value)
     path.write_bytes(b"nonsense")
-    with pytest.raises(EncoderError, match="cannot load the weights"):
+    with pytest.raises(WeightsError, match="cannot load the weights"):
         make_encoder("resnet18", str(path), 5, 16)
 
 
 def test_a_file_that_runs_code_is_refused(tmp_path) -> None:
     path = tmp_path / "w.pth"
     torch.save({"a": AttentionNetwork}, path)
-    with pytest.raises(EncoderError, match="cannot load the weights"):
+    with pytest.raises(WeightsError, match="cannot load the weights"):
         make_encoder("resnet18", str(path), 5, 16)
 
 
 def test_a_file_that_is_not_what_its_name_says_is_refused(tmp_path) -> None:
     path = tmp_path / "resnet18-00000000.pth"
     path.write_bytes(b"nonsense")
-    with pytest.raises(EncoderError, match="has SHA-256 .*, not the 00000000 of its name; fetch it again"):
+    with pytest.raises(WeightsError, match="has SHA-256 .*, not the 00000000 of its name; fetch it again"):
         make_encoder("resnet18", str(path), 5, 16)
 
 
 def test_an_unknown_name_of_weights_lists_what_there_is() -> None:
     with pytest.raises(
-        EncoderError, match="'IMAGENET', which is no file; expected none, imagenet, a file, or one of IM"
+        WeightsError, match="'IMAGENET', which is no file; expected none, imagenet, a file, or one of IM"
     ):
         make_encoder("resnet50", "IMAGENET", 5, 16)

@@ -12,10 +12,12 @@ from features.storage import StorageError
 from models.attention.golden import replay
 from models.attention.options import OptionError, TrainOptions
 from models.attention.train import main
-from models.attention.training import choose_device, train
-from models.attention.weights import WeightsError, load_network
+from models.attention.training import train
+from models.attention.weights import load_network
 from models.checkpoint import TrainingError
 from models.examples_folder import DatasetError
+from models.fit_run import choose_device
+from models.weights import WeightsError
 
 ROOT = Path(__file__).resolve().parents[3]
 

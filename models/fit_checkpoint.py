@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.attention.fitting import FitState, Fitter
 from models.checkpoint import CheckpointFile
+from models.fitting import BaseFitter, FitState
 
 
 class Checkpoint(CheckpointFile):
     """The checkpoint of one training run."""
 
-    def save(self, fitter: Fitter) -> None:
+    def save(self, fitter: BaseFitter[Any]) -> None:
         """Writes where ``fitter`` stands, replacing the checkpoint before it.
 
         Raises:
@@ -26,7 +26,7 @@ class Checkpoint(CheckpointFile):
         arrays: dict[str, Any] = {f"{part}/{name}": value.cpu().numpy() for part, name, value in _tensors(fitter)}
         self.write(arrays, {**dataclasses.asdict(fitter.state), "scaler": fitter.scaler.state_dict()})
 
-    def restore(self, fitter: Fitter) -> bool:
+    def restore(self, fitter: BaseFitter[Any]) -> bool:
         """Sets ``fitter`` to where the checkpoint stands; returns False where there is none.
 
         Raises:
@@ -51,7 +51,7 @@ class Checkpoint(CheckpointFile):
         return True
 
 
-def _tensors(fitter: Fitter) -> list[tuple[str, str, Tensor]]:
+def _tensors(fitter: BaseFitter[Any]) -> list[tuple[str, str, Tensor]]:
     found = [("network", name, value) for name, value in fitter.network.state_dict().items()]
     found += [("averaged", name, value) for name, value in fitter.averaged.state_dict().items()]
     found += [("best", name, value) for name, value in fitter.best.items()]
@@ -60,7 +60,7 @@ def _tensors(fitter: Fitter) -> list[tuple[str, str, Tensor]]:
     return found
 
 
-def _optimizer_state(fitter: Fitter, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+def _optimizer_state(fitter: BaseFitter[Any], tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     parameters = [parameter for group in fitter.optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
