@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -10,9 +9,9 @@ import typer
 
 from augury import heatmap_files
 from augury.commands import screen
+from augury.commands.choosing import ArtifactOption, ModelOption, VersionOption, choose
 from augury.commands.flags import takes
-from augury.commands.parameters import RegistryRoot, model_name
-from augury.commands.registry import resolve
+from augury.commands.parameters import RegistryRoot
 from augury.heatmap_files import Drawing
 from features.attention_numbers import NumbersWanted, attention_numbers, read_regions
 from features.attention_regions import Region
@@ -25,7 +24,6 @@ from features.storage import StorageError, atomic_write, read_text
 from models.attention.card import measured_fixations
 from models.attention.pages import attend
 from models.attention.predictor import Predictor
-from models.registry import Registry, RegistryError
 
 _FAMILY = "attention"
 _LIMITS = ImageLimits()
@@ -62,14 +60,10 @@ def heatmap(
     regions: Annotated[
         str | None, typer.Option(help="with --json: file of boxes to give the shares of; see docs/cli.md")
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(metavar="attention/NAME", help="the model; may be left out where there is only one")
-    ] = None,
-    version: Annotated[
-        str, typer.Option("--model-version", help="a version, the beginning of one, `latest` or `champion`")
-    ] = "champion",
+    model: ModelOption = None,
+    version: VersionOption = "champion",
     registry: RegistryRoot = "registry",
-    artifact: Annotated[str | None, typer.Option(help="folder of a trained model, instead of a registry's")] = None,
+    artifact: ArtifactOption = None,
 ) -> None:
     """Draw where people will look on an image.
 
@@ -137,27 +131,5 @@ def _read(path: str) -> Pixels:
 
 
 def _load(artifact: str | None, registry: str, model: str | None, version: str) -> _Model:
-    folder: str | Path
-    if artifact is not None:
-        if model is not None:
-            raise typer.BadParameter("it has the model; leave out --model or --artifact", param_hint="--artifact")
-        folder, name, version = artifact, artifact, "unpublished"
-    else:
-        opened = Registry(registry)
-        name = _name(opened.names(_FAMILY), registry, model)
-        version = resolve(opened, _FAMILY, name, version)
-        folder, name = opened.open_version(_FAMILY, name, version), f"{_FAMILY}/{name}"
-    return _Model(Predictor.load(folder), name, version, measured_fixations(folder))
-
-
-def _name(names: Sequence[str], registry: str, model: str | None) -> str:
-    if model is not None:
-        family, name = model_name(model)
-        if family != _FAMILY:
-            raise typer.BadParameter(f"{model!r} is no model of attention; name attention/NAME", param_hint="--model")
-        return name
-    if len(names) == 1:
-        return names[0]
-    known = ", ".join(f"{_FAMILY}/{name}" for name in names)
-    what = f"it has {known}; name one with --model" if names else "publish one, or name a folder with --artifact"
-    raise RegistryError(f"{registry} has {len(names) or 'no'} models of attention; {what}")
+    found = choose(_FAMILY, artifact, registry, model, version)
+    return _Model(Predictor.load(found.folder), found.name, found.version, measured_fixations(found.folder))

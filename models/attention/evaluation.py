@@ -88,7 +88,6 @@ def evaluate(
     cases: Iterable[Case],
     others: OtherFixations | None = None,
     *,
-    ablation: Sequence[Mapping[str, Any]] = (),
     seed: int = 0,
 ) -> dict[str, Any]:
     """Returns all figures, ready for ``json.dumps(..., allow_nan=False)``; cases are read once, one at a time.
@@ -96,14 +95,12 @@ def evaluate(
     Args:
         cases: the images; all must hold the same names of maps, ``"model"`` among them.
         others: for sAUC, which is left out without.
-        ablation: rows of ``{"name": ..., "metrics": {...}}``, shown as they are.
         seed: of the intervals and of AUC-Borji.
 
     Returns:
         ``metrics`` (the model's flat figures, for gates and the model card), ``figures`` (name -> metric -> value, low,
         high, images: the mean over images with a 95 % bootstrap interval), ``differences`` (the model minus each of the
-        others, paired by image), ``groups`` (by set and by kind of content), ``images`` (every image's own figures)
-        and ``ablation``.
+        others, paired by image), ``groups`` (by set and by kind of content) and ``images`` (every image's own figures).
 
     Raises:
         MetricsError: no case, no model, names of maps that differ, or maps and fixations that cannot be measured.
@@ -141,7 +138,6 @@ def evaluate(
             }
             for row in rows
         ],
-        "ablation": [dict(row) for row in ablation],
     }
 
 

@@ -1,6 +1,7 @@
 """What a training says of its model: the exported graph on the test images, beside the baselines and people."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ from models.attention.baselines import human_consistency, residual_with_prior
 from models.attention.dataset import Split, Stored
 from models.attention.evaluation import CENTRE_PRIOR, MODEL, Case, OtherFixations, evaluate, worst_and_best
 from models.attention.predictor import Predictor
+from models.attention.region_error import effective_fixations
 from models.attention.report import Picture, render_report
 from models.examples_folder import DatasetError
 
 SPECTRAL_RESIDUAL = "spectral_residual"
 _PICTURES = 6
+_FEWEST_TO_FIT = 2
 
 Floats = npt.NDArray[np.float32]
 Progress = Callable[[str, int, int, str], None]
@@ -40,6 +43,18 @@ def measure(
     return {**found, "without_fixations": len(split) - len(judged)}
 
 
+def measure_regions(predictor: Predictor, split: Split) -> dict[str, Any] | None:
+    """Returns how far a model's shares of regions can be trusted, measured on the images of a split.
+
+    What ``models.attention.region_error.effective_fixations`` says of the maps within what is image; None where the
+    split has fewer than two images, one to fit and one to judge.
+    """
+    if len(split) < _FEWEST_TO_FIT:
+        return None
+    shown = ((item, _shown(item.placement(split.spec))) for item in split.stored)
+    return effective_fixations((predictor.density(item.image())[where], item.map()[where]) for item, where in shown)
+
+
 def measurable(split: Split) -> Split:
     """Returns the images of a split that have fixations within them.
 
@@ -58,14 +73,23 @@ def report(
     evaluation: Mapping[str, Any],
     model_card: Mapping[str, Any],
     dataset_card: Mapping[str, Any],
+    ablation: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """Returns the report of a model as HTML, with the images where it is worst and best."""
+    """Returns the report of a model as HTML, with the images where it is worst and best.
+
+    Raises:
+        DatasetError: one of them is not in the split.
+    """
     by_name = {_name(item): item for item in split.stored}
-    worst, best = (
-        _pictures(predictor, (by_name[name] for name in names)) for names in worst_and_best(evaluation, _PICTURES)
-    )
-    history = model_card["history"]
-    return render_report(evaluation, model_card, dataset_card, worst=worst, best=best, history=history)
+    chosen = worst_and_best(evaluation, _PICTURES)
+    for name in itertools.chain(*chosen):
+        if name not in by_name:
+            raise DatasetError(
+                f"{split.name} has no image {name}, which the model was evaluated on; name the examples that it was "
+                "evaluated on, or evaluate it again"
+            )
+    worst, best = (_pictures(predictor, (by_name[name] for name in names)) for names in chosen)
+    return render_report(evaluation, model_card, dataset_card, worst=worst, best=best, ablation=ablation)
 
 
 def _cases(predictor: Predictor, split: Split, prior: npt.NDArray[np.float32], progress: Progress) -> Iterator[Case]:

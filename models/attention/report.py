@@ -52,20 +52,22 @@ def render_report(
     *,
     worst: Iterable[Picture] = (),
     best: Iterable[Picture] = (),
-    history: Sequence[Mapping[str, float]] = (),
-    regions: Mapping[str, Any] | None = None,
+    ablation: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Returns one HTML file: no script, no external resource, light and dark, all data escaped.
 
     Args:
         evaluation: what ``models.attention.evaluation.evaluate`` returned (or its JSON, read back).
-        model_card: shown as it is, in a table.
-        dataset_card: likewise.
+        model_card: shown as it is, in a table, but for ``history`` (one row an epoch, with any numbers whose names end
+            in ``loss``), which is drawn, and ``regions`` (``models.attention.region_error.effective_fixations``), which
+            is put in words.
+        dataset_card: shown as it is.
         worst: images with the worst figures, the worst first; ``evaluation.worst_and_best`` names them.
         best: images with the best figures.
-        history: one row an epoch, with any numbers whose names end in ``loss``.
-        regions: what ``models.attention.region_error.effective_fixations`` returned.
+        ablation: what ``models.attention.ablation.ablation_rows`` returned.
     """
+    about = dict(model_card or {})
+    history, regions = about.pop("history", ()), about.pop("regions", None)
     scores = {row["image"]: row["scores"][MODEL] for row in evaluation["images"]}
     shown = [metric for metric in METRICS if metric in evaluation["figures"][MODEL]]
     return open_page(__package__).render(
@@ -76,7 +78,7 @@ def render_report(
         shown=shown,
         figures=list(_figure_rows(evaluation, shown)),
         verdicts=list(_verdicts(evaluation)),
-        ablation=list(_ablation_rows(evaluation["ablation"], shown)),
+        ablation=ablation,
         galleries=[
             (title, [_drawn(picture, scores.get(picture.name, {})) for picture in pictures])
             for title, pictures in (("Where it is worst", list(worst)), ("Where it is best", list(best)))
@@ -85,8 +87,8 @@ def render_report(
         learning=Markup(learning(history, "learning")) if history else None,
         regions=regions,
         cards=[
-            (title, list(card_rows({key: value for key, value in (card or {}).items() if key != "history"})))
-            for title, card in (("The model card", model_card), ("The data set card", dataset_card))
+            (title, list(card_rows(card)))
+            for title, card in (("The model card", about), ("The data set card", dataset_card))
             if card
         ],
     )
@@ -124,22 +126,6 @@ def _verdicts(evaluation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             way = (reached - floor) / (top - floor)
             level = "good" if way > 0.75 else "fair" if way > 0.4 else "poor"
             yield level, f"In NSS it goes {way:.0%} of the way from the centre prior to what people say of each other."
-
-
-def _ablation_rows(rows: Sequence[Mapping[str, Any]], shown: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yields every row with the change of each metric from the row before it."""
-    before: Mapping[str, float] = {}
-    for row in rows:
-        found = row["metrics"]
-        cells = {
-            metric: (
-                found.get(metric),
-                found[metric] - before[metric] if metric in found and metric in before else None,
-            )
-            for metric in shown
-        }
-        yield {"name": row["name"], "note": row.get("note", ""), "cells": cells}
-        before = found
 
 
 def _drawn(picture: Picture, scores: Mapping[str, float]) -> dict[str, Any]:

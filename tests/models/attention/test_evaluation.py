@@ -39,7 +39,7 @@ def others() -> OtherFixations:
 
 @pytest.fixture(scope="module")
 def found(others: OtherFixations) -> dict:
-    return evaluate(_cases(), others, ablation=[{"name": "plain", "metrics": {"nss": 1.0}}])
+    return evaluate(_cases(), others)
 
 
 def test_figures_are_means_over_images(found: dict, others: OtherFixations) -> None:
@@ -107,7 +107,7 @@ def test_worst_and_best(found: dict) -> None:
 
 def test_it_is_json_and_repeatable(found: dict, others: OtherFixations) -> None:
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    again = evaluate(_cases(), others, ablation=[{"name": "plain", "metrics": {"nss": 1.0}}])
+    again = evaluate(_cases(), others)
     assert again == found
 
 
