@@ -32,11 +32,11 @@ def serve(begin: dict[str, Any]) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever interrupts the launcher has its workers end with it
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers that ended are not waited for
+    gc.disable()  # what is imported stays, and a search for garbage would only touch the memory that workers share
     commands = socket.socket(fileno=begin["commands"])
     import_beam(begin["paths"], begin["beam_flags"])
     for module in (*begin["modules"], "apache_beam.runners.worker.sdk_worker", "pipelines.launch"):
         importlib.import_module(module)
-    gc.collect()
     gc.freeze()
     while True:
         message, links, _, _ = socket.recv_fds(commands, 4096, 1)
@@ -69,6 +69,7 @@ def _work(command: dict[str, str], beam_flags: list[str]) -> None:
     from pipelines.launch import beam_options
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    gc.enable()
     one_thread()
     _log_once()
     options = beam_options(beam_flags)
