@@ -215,7 +215,7 @@ class BaseFitter(ABC, Generic[Batch]):
             self.best = {name: value.clone() for name, value in self.averaged.state_dict().items()}
         else:
             state.waited += 1
-            if state.waited >= max(1, options.patience // 2):
+            if state.waited % max(1, options.patience // 2) == 0:
                 state.reduced *= _PLATEAU_FACTOR
         state.finished = state.waited >= options.patience or epoch + 1 >= options.max_epochs
 

@@ -35,7 +35,8 @@ def write_graph(
     """
     axes = {name: {0: "batch"} for name in (input_name, *outputs)} if any_batch else None
     with warnings.catch_warnings():
-        # The exporter that needs no further package is called deprecated; its answers are compared with torch's.
+        # torch calls this exporter deprecated, but the other one (dynamo=True) needs onnxscript, one more package to
+        # lock; what comes out is compared with torch's answers either way.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # of the padding; ONNX Runtime does that
         torch.onnx.export(

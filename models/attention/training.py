@@ -18,7 +18,7 @@ from models.attention import golden
 from models.attention.dataset import ExamplesFolder, Split
 from models.attention.export import export
 from models.attention.fitting import Fitter
-from models.attention.measuring import measurable, measure, report
+from models.attention.measuring import measurable, measure, measure_regions, report
 from models.attention.network import AttentionNetwork, is_probability
 from models.attention.options import OptionError, TrainOptions
 from models.attention.predictor import Predictor
@@ -96,7 +96,8 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         write_json(staged / "evaluation.json", evaluation)
         golden.write(staged, golden.choose(splits["test"], options.golden_images), predictor)
         card = model_card(options, folder, fitter.state, evaluation["metrics"], time.monotonic() - started)
-        write_json(staged / "model_card.json", {**card, **about})
+        card |= {"regions": measure_regions(predictor, splits["validation"]), **about}
+        write_json(staged / "model_card.json", card)
         write_text(staged / "report.html", report(predictor, splits["test"], evaluation, card, folder.card))
     checkpoint.remove()
     return Path(options.output)

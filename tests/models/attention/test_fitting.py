@@ -71,6 +71,17 @@ def test_on_a_plateau_the_steps_get_smaller_and_then_training_stops(fitter) -> N
     assert made.state.reduced == pytest.approx(0.09)
 
 
+def test_steps_that_became_smaller_are_given_time_before_they_become_smaller_again(fitter) -> None:
+    """With patience 4 they shrink in the second and fourth epoch in vain, not in the third."""
+    made = fitter(schedule="plateau", patience=4, max_epochs=50, learning_rate=1e-8)
+    made.state.best_loss = -1e9
+    shares = []
+    while not made.state.finished:
+        made.run_epoch(lambda *_: None)
+        shares.append(made.state.reduced)
+    assert shares == pytest.approx([1.0, 0.3, 0.3, 0.09])
+
+
 def test_a_loss_that_is_no_number_ends_the_training(fitter) -> None:
     made = fitter()
     with torch.no_grad():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from features.storage import StorageError
+from models.attention.card import measured_fixations
 from models.attention.golden import replay
 from models.attention.options import OptionError, TrainOptions
 from models.attention.train import main
@@ -51,6 +52,10 @@ def test_the_card_tells_where_the_model_comes_from(artifact, examples) -> None:
     assert {"nss", "auc", "cc", "sim", "kld"} <= card["metrics"].keys()
     assert card["parity"]["logits_max_abs"] <= 1e-4
     assert card["int8"]["mean_cc"] > 0.9
+    assert card["regions"].keys() == {"effective_fixations", "coverage", "level", "mean_error", "boxes"}
+    assert card["regions"]["boxes"] == 6 * 20  # of the validation images
+    assert measured_fixations(artifact) == card["regions"]["effective_fixations"]
+    assert "How far shares of regions can be trusted" in (artifact / "report.html").read_text()
 
 
 def test_the_model_stands_beside_the_baselines_and_people(artifact) -> None:
