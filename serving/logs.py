@@ -43,8 +43,10 @@ def set_up_logs(level: str) -> None:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = name != "uvicorn.access"
-    # A client's own request id, refused, would be repeated in a line of this logger.
-    logging.getLogger("asgi_correlation_id").setLevel(logging.ERROR)
+    # A client's own request id, refused, would be repeated in a line of the one, each bad form tell of itself in the
+    # other's.
+    for name in ("asgi_correlation_id", "python_multipart"):
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def frames(error: BaseException | None) -> str:

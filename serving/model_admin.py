@@ -33,7 +33,9 @@ class ServedModel(BaseModel):
     width: int | None = Field(default=None, description="of its input, pixels")
     height: int | None = Field(default=None, description="of its input, pixels")
     sets: list[str] = Field(default=[], description="gaze sets that it was trained with")
-    effective_fixations: int | None = Field(default=None, description="what its confidence intervals stand for")
+    effective_fixations: int | None = Field(
+        default=None, description="what its confidence intervals stand for, where that was measured"
+    )
     sequence_length: int | None = Field(default=None, description="most events that it reads")
     hides: list[str] = Field(default=[], description="names of events that it does not see")
     begins_after: list[str] = Field(default=[], description="names of events that it does not reach back beyond")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from features.attention_regions import EFFECTIVE_FIXATIONS
 from features.images import decode_image
 from serving.cards import ModelError, read_json
 from serving.models import Family
@@ -24,7 +23,6 @@ FAMILY = "attention"
 
 _SPOT_CHECK = 4
 _GPU_TOLERANCE = 1e-3
-_MOST_FIXATIONS = 100_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +46,6 @@ class AttentionModel:
     measured_fixations: int | None
     loaded_at_us: int
 
-    @property
-    def effective_fixations(self) -> int:
-        """What the intervals of its shares stand for; see ``features.attention_regions.region_shares``."""
-        return self.measured_fixations or EFFECTIVE_FIXATIONS
-
     def attend(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Returns where people look in an image uint8 (H, W, 3): a density, float32 (H, W) of sum 1."""
         from models.attention.pages import attend
@@ -66,7 +59,7 @@ class AttentionModel:
             "width": spec.width,
             "height": spec.height,
             "sets": list(spec.sets),
-            "effective_fixations": self.effective_fixations,
+            "effective_fixations": self.measured_fixations,
             "metrics": dict(self.card.get("metrics") or {}),
         }
 
@@ -95,15 +88,15 @@ def load_model(folder: Path, name: str, version: str, threads: int = 1, device: 
         ModelError: its card cannot be read.
         AuguryError: its files are not a model.
     """
+    from models.attention.card import CARD_FILE, measured_fixations
     from models.attention.predictor import Predictor
 
-    card = read_json(folder / "model_card.json")
     return AttentionModel(
         name=name,
         version=version,
         predictor=Predictor.load(folder, threads=threads, device=device),
-        card=card,
-        measured_fixations=_fixations(card, folder),
+        card=read_json(folder / CARD_FILE),
+        measured_fixations=measured_fixations(folder),
         loaded_at_us=time.time_ns() // 1000,
     )
 
@@ -130,19 +123,6 @@ def spot_check(model: AttentionModel, folder: Path) -> None:
             f"{model.name} {model.version} gives other maps than training computed of {len(found.differing)} of "
             f"{found.total} golden images; train again with this release"
         )
-
-
-def _fixations(card: Mapping[str, Any], folder: Path) -> int | None:
-    found = card.get("effective_fixations")
-    if isinstance(found, Mapping):
-        found = found.get("effective_fixations")
-    if found is None:
-        return None
-    if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= _MOST_FIXATIONS:
-        raise ModelError(
-            f"{folder}/model_card.json: effective_fixations is {found!r}; expected 1 to {_MOST_FIXATIONS}; train again"
-        )
-    return found
 
 
 def _near(expected: npt.NDArray[np.float32], found: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

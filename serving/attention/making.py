@@ -7,7 +7,7 @@ number of threads.
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from features.attention_regions import Region, region_shares, share_changes
-from features.attention_scores import AttentionScoreError, above_the_fold, difference, focus_score, hottest_points
+from features.attention_numbers import NumbersWanted, attention_numbers
+from features.attention_regions import Region, RegionShare, share_changes
+from features.attention_scores import AttentionScoreError, difference
 from features.attention_spec import MAP_LEVELS
 from features.heatmaps import draw_difference, draw_heatmap, encode_png
 from features.images import ImageLimits, Pixels, decode_image
@@ -28,13 +29,9 @@ from serving.attention.query import COMPARE_TYPES, HEATMAP_TYPES, CompareQuery, 
 from serving.attention.workshop import Check
 from serving.errors import ProblemError
 
-FOCUS_FORMULA = "100 * (1 - exp(H) / N), H = -sum(p ln p) over the N pixels' shares p"
-"""As ``features.attention_scores.focus_score`` computes it."""
-
-LEVEL = 0.95
-
 _STATUS = {NOT_AN_IMAGE: 415, UNSUPPORTED_FORMAT: 415, TOO_LARGE_BYTES: 413, TOO_MANY_PIXELS: 413}
-_RADIUS = 1 / 20
+_NAMES = ("before", "after")
+_SHARE = ("share", "low", "high", "rank", "rank_low", "rank_high")
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def make_heatmap(
     elif form == "npy":
         body = _npy(density)
     else:
-        numbers = _numbers(model, density, regions, asked)
+        numbers = _numbers(model, density, regions, NumbersWanted(asked.points, asked.radius, asked.fold))
         about = {"width": width, "height": height, "sha256": digest}
         body = orjson.dumps({"model": model.name, "version": model.version, "image": about, **numbers})
     headers |= _headers(model, asked, form, (digest,))
@@ -147,9 +144,6 @@ def make_comparison(
     return Made(body, COMPARE_TYPES[form], headers, width, height, digests)
 
 
-_NAMES = ("before", "after")
-
-
 def _decoded(data: bytes, limits: ImageLimits, what: str) -> Pixels:
     if not data:
         raise ProblemError(400, "no_image", f"{what} is empty; send the bytes of a PNG, JPEG, WebP, GIF or BMP file")
@@ -159,64 +153,36 @@ def _decoded(data: bytes, limits: ImageLimits, what: str) -> Pixels:
         raise ProblemError(_STATUS.get(e.reason, 422), e.reason, f"{what} cannot be used: {e}") from None
 
 
-def _numbers(model: AttentionModel, density: Map, regions: Sequence[Region], asked: HeatmapQuery) -> dict[str, Any]:
-    radius = asked.radius or max(1.0, min(density.shape) * _RADIUS)
+def _changes(model: AttentionModel, canvas: Canvas, regions: Sequence[Region], asked: CompareQuery) -> dict[str, Any]:
+    wanted = NumbersWanted(points=1, fold_px=asked.fold)
+    before, after = (_numbers(model, each, regions, wanted) for each in (canvas.before, canvas.after))
+    folds = [numbers["above_the_fold"]["share"] for numbers in (before, after)]
     return {
-        "regions": _shares(model, density, regions),
-        "interval": _interval(model),
-        "hottest_points": [point._asdict() for point in hottest_points(density, asked.points, radius)],
-        "hottest_radius_px": radius,
-        "focus_score": focus_score(density),
-        "focus_formula": FOCUS_FORMULA,
-        "above_the_fold": {"fold_px": asked.fold, "share": above_the_fold(density, asked.fold)},
+        "regions": [_change(*pair) for pair in zip(before["regions"], after["regions"], strict=True)],
+        "interval": before["interval"],
+        "focus_score": _pair(before["focus_score"], after["focus_score"]),
+        "focus_formula": before["focus_formula"],
+        "above_the_fold": {"fold_px": asked.fold, **_pair(*folds)},
     }
 
 
-def _shares(model: AttentionModel, density: Map, regions: Sequence[Region]) -> list[dict[str, Any]]:
-    if not regions:
-        return []
+def _change(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    sides = [RegionShare(**{name: each[name] for name in RegionShare._fields}) for each in (before, after)]
+    [change] = share_changes(sides[:1], sides[1:])
+    box = {name: before[name] for name in ("name", "x", "y", "width", "height")}
+    shares = {side: {name: each[name] for name in _SHARE} for side, each in (("before", before), ("after", after))}
+    return {**box, **shares, "change": change.change, "apart": change.apart}
+
+
+def _numbers(model: AttentionModel, density: Map, regions: Sequence[Region], wanted: NumbersWanted) -> dict[str, Any]:
     try:
-        shares = region_shares(density, regions, effective_fixations=model.effective_fixations, level=LEVEL)
+        return attention_numbers(density, regions, wanted, measured_fixations=model.measured_fixations)
     except AttentionScoreError as e:
         raise ProblemError(400, "bad_region", str(e)) from None
-    return [{**asdict(region), **share._asdict()} for region, share in zip(regions, shares, strict=True)]
 
 
-def _changes(model: AttentionModel, canvas: Canvas, regions: Sequence[Region], asked: CompareQuery) -> dict[str, Any]:
-    table = []
-    if regions:
-        try:
-            before, after = (
-                region_shares(each, regions, effective_fixations=model.effective_fixations, level=LEVEL)
-                for each in (canvas.before, canvas.after)
-            )
-        except AttentionScoreError as e:
-            raise ProblemError(400, "bad_region", str(e)) from None
-        for region, old, new, change in zip(regions, before, after, share_changes(before, after), strict=True):
-            sides = {"before": _side(old._asdict()), "after": _side(new._asdict())}
-            table.append({**asdict(region), **sides, "change": change.change, "apart": change.apart})
-    scores = [focus_score(each) for each in (canvas.before, canvas.after)]
-    folded = [above_the_fold(each, asked.fold) for each in (canvas.before, canvas.after)]
-    return {
-        "regions": table,
-        "interval": _interval(model),
-        "focus_score": _pair(scores),
-        "focus_formula": FOCUS_FORMULA,
-        "above_the_fold": {"fold_px": asked.fold, **_pair(folded)},
-    }
-
-
-def _side(share: dict[str, Any]) -> dict[str, Any]:
-    return {name: share[name] for name in ("share", "low", "high", "rank", "rank_low", "rank_high")}
-
-
-def _pair(values: Sequence[float]) -> dict[str, float]:
-    return {"before": values[0], "after": values[1], "change": values[1] - values[0]}
-
-
-def _interval(model: AttentionModel) -> dict[str, Any]:
-    source = "default" if model.measured_fixations is None else "model card"
-    return {"level": LEVEL, "effective_fixations": model.effective_fixations, "source": source}
+def _pair(before: float, after: float) -> dict[str, float]:
+    return {"before": before, "after": after, "change": after - before}
 
 
 def _npy(values: npt.NDArray[np.float32]) -> bytes:

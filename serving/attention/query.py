@@ -4,13 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from features.attention_numbers import FOLD_PX, MOST_POINTS
 from features.attention_regions import MOST_REGIONS, Region
 from features.attention_scores import AttentionScoreError
 from features.heatmaps import HeatmapStyle
 from serving.errors import ProblemError
-
-FOLD_PX = 900.0
-"""Height of the first screen unless ``fold`` says otherwise: that of a laptop of 1440x900."""
 
 NPY = "application/x-npy"
 
@@ -66,7 +64,7 @@ class HeatmapQuery(_Query):
     contour: list[_Share] = Field(
         [], max_length=10, description="share of all attention that a drawn line encloses; may come again and again"
     )
-    points: int = Field(5, ge=1, le=50, description="most hottest points")
+    points: int = Field(5, ge=1, le=MOST_POINTS, description="most hottest points")
     radius: float | None = Field(
         None, gt=0, le=10_000, description="pixels around a hottest point; a twentieth of the shorter side unless given"
     )

@@ -14,6 +14,8 @@ from features.errors import AuguryError
 
 T = TypeVar("T")
 
+_CLOSED = "the service is shutting down; ask again"
+
 Check = Callable[[], None]
 """Called between the steps of a job; raises ``TimeUpError`` once nobody waits for it any more."""
 
@@ -64,7 +66,7 @@ class Workshop:
             ClosedError: the service is shutting down.
         """
         if self._closed:
-            raise ClosedError("the service is shutting down; ask again")
+            raise ClosedError(_CLOSED)
         if self.taken >= self._places:
             raise BusyError(f"{self.taken} requests are at work or waiting; ask again in a second")
         place = Place(self._threads, self._seconds)
@@ -106,20 +108,26 @@ class Place:
 
         def check() -> None:
             if time.monotonic() > until:
-                raise TimeUpError(f"it took longer than {self._seconds:g} s; send a smaller image, or ask again later")
+                raise self._time_up()
 
         try:
             self._job = self._threads.submit(_in_time, job, check)
         except RuntimeError as e:
-            raise ClosedError("the service is shutting down; ask again") from e
+            raise ClosedError(_CLOSED) from e
         try:
             async with asyncio.timeout(self._seconds):
                 found: T = await asyncio.wrap_future(self._job)
                 return found
         except TimeoutError:
-            raise TimeUpError(
-                f"it took longer than {self._seconds:g} s; send a smaller image, or ask again later"
-            ) from None
+            raise self._time_up() from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise ClosedError(_CLOSED) from None  # it is the job that was cancelled, not who waits for it
+
+    def _time_up(self) -> TimeUpError:
+        return TimeUpError(f"it took longer than {self._seconds:g} s; send a smaller image, or ask again later")
 
     def left_behind(self) -> "Future[Any] | None":
         """Returns the job if it is still being done; one that has not begun is given up."""
