@@ -31,6 +31,9 @@ def commands(upgrade: bool) -> list[list[str]]:
         found.append(
             [*_COMPILE, "pyproject.toml", "--extra", extra, *shared, *overrides, "-o", f"requirements/{extra}.txt"]
         )
+    cuda = ["pyproject.toml", "--extra", "serving", "requirements/serving-cuda.in", *shared]
+    cuda += ["--override", "requirements/overrides-cuda.txt"]
+    found.append([*_COMPILE, *newest, *cuda, "-o", "requirements/serving-cuda.txt"])
     found.append([*_COMPILE, *newest, "requirements/build.in", *shared, "-o", "requirements/build.txt"])
     peer = ["pyproject.toml", "--extra", "serving", "requirements/bentoml.in"]  # see there why all.txt is no constraint
     return [*found, [*_COMPILE, *newest, *peer, "-o", "requirements/bentoml.txt"]]
