@@ -21,7 +21,7 @@ SIDE = "benchmarks.variants_pipeline_side"
 FEW = 2
 """Photos of the run whose time is taken for the start of processes and of Beam."""
 TIMES = 2
-"""How often every photo is listed, under another name each time, where speed is measured: the work is long enough then."""
+"""How often every photo is listed, under another name each time, where speed is measured: one run is too short."""
 LARGER = 10
 PLANNED = 60_000
 

@@ -1,7 +1,7 @@
 """Product photos to examples of their variants, with conversions: the pipeline behind ``augury creative-examples``."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
@@ -14,7 +14,7 @@ from pipelines.creative_recipe import WORKER_MODULES, CreativeExamplesOptions, C
 from pipelines.dataset_job import make_dataset
 from pipelines.options import parse_options
 from pipelines.worker_pool import WorkerPool, worker_pool
-from transforms.creative_splits import ProductSplits, SplitShares, assign_product_splits, split_hashes
+from transforms.creative_splits import ProductSplits, assign_product_splits, split_hashes
 from transforms.creative_work import CreativeLayout, Looks
 from transforms.make_variants import LOOKS, MakeVariants, Sources
 from transforms.publish_creative import CreativeNotes, PublishCreative
@@ -42,7 +42,7 @@ def build(
     splits = beam.pvalue.AsSingleton(
         pipeline
         | "SplitOnce" >> beam.Create([None], reshuffle=False)
-        | "AssignSplits" >> beam.Map(_splits, beam.pvalue.AsList(made[LOOKS]), recipe.products, recipe.shares)
+        | "AssignSplits" >> beam.ParDo(_Assign(recipe), beam.pvalue.AsList(made[LOOKS]))
     )
     tallies = beam.pvalue.AsList(made[TALLY])
     reports = (
@@ -89,8 +89,15 @@ def run(argv: Sequence[str]) -> None:
     sys.stdout.write(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
-def _splits(_: None, looks: list[Looks], products: tuple[str, ...], shares: SplitShares) -> ProductSplits:
-    return assign_product_splits(split_hashes(products, shares.seed), looks, shares)
+class _Assign(beam.DoFn):
+    """Assigns splits; Beam would look at the type of each product's name if they were an argument of a function."""
+
+    def __init__(self, recipe: CreativeRecipe) -> None:
+        self._hashes = split_hashes(recipe.products, recipe.shares.seed)
+        self._shares = recipe.shares
+
+    def process(self, _: None, looks: list[Looks]) -> Iterator[ProductSplits]:
+        yield assign_product_splits(self._hashes, looks, self._shares)
 
 
 if __name__ == "__main__":

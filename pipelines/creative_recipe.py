@@ -24,8 +24,7 @@ WORKER_MODULES = ("pipelines.creative_examples",)
 """What worker processes import before there is work for them."""
 
 PHOTOS_A_TASK = 16
-PHOTOS_A_SHARD = 128
-MAX_SHARDS = 65_536
+PHOTOS_A_SHARD = 64
 
 NO_PRODUCT = "no_product"
 DUPLICATE_PRODUCT = "duplicate_product"
@@ -136,16 +135,15 @@ def make_creative_recipe(options: CreativeExamplesOptions) -> CreativeRecipe:
             f"{options.catalogue}: no product with a photo is there ({letters.num_rows} rows or files are left out); "
             "check the path and the names of its columns"
         )
-    shards = min(MAX_SHARDS, -(-len(products) // PHOTOS_A_SHARD))
-    shards += shards % 2 if shards > 1 else 0  # processes mostly come in even numbers
-    per_shard = -(-len(products) // shards)
+    # Whole tasks in every shard: equal tasks keep workers, to whom they are dealt in turn, equally long at work.
+    per_shard = PHOTOS_A_SHARD // PHOTOS_A_TASK * PHOTOS_A_TASK
+    shards = -(-len(products) // per_shard)
     tasks: list[PhotoTask | ConversionTask | CatalogueTask] = list(_conversions(options))
     if letters.num_rows:
         tasks.append(CatalogueTask(to_ipc(letters)))
-    for start in range(0, len(products), per_shard):
-        for first in range(start, min(start + per_shard, len(products)), PHOTOS_A_TASK):
-            some = products[first : min(first + PHOTOS_A_TASK, start + per_shard)]
-            tasks.append(PhotoTask(len(tasks), shard_of(start, per_shard), tuple(some)))
+    for first in range(0, len(products), PHOTOS_A_TASK):
+        some = tuple(products[first : first + PHOTOS_A_TASK])
+        tasks.append(PhotoTask(len(tasks), shard_of(first, per_shard), some))
     near_bits = options.near_bits if options.near_bits >= 0 else None
     return CreativeRecipe(
         tasks=tuple(tasks),

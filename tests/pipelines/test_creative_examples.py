@@ -123,10 +123,10 @@ def test_no_task_and_no_shard_grows_with_the_catalogue(tmp_path: Path) -> None:
         (tmp_path / "photos" / f"{number:04d}.jpg").touch()
     recipe = make_creative_recipe(CreativeExamplesOptions(catalogue=str(tmp_path / "photos"), output="x"))
     tasks = [task for task in recipe.tasks if isinstance(task, PhotoTask)]
-    assert recipe.shards == 8
+    assert recipe.shards == 16
     assert max(len(task.products) for task in tasks) <= creative_recipe.PHOTOS_A_TASK
     per_shard = Counter(task.shard for task in tasks for _ in task.products)
-    assert set(per_shard) == set(range(8)) and max(per_shard.values()) <= creative_recipe.PHOTOS_A_SHARD
+    assert set(per_shard) == set(range(16)) and max(per_shard.values()) <= creative_recipe.PHOTOS_A_SHARD
     assert [product.number for task in tasks for product in task.products] == list(range(1000))
 
 
