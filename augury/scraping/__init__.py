@@ -1,0 +1,1 @@
+"""Scraping of shop listings: a recipe of a few lines, one polite client, a manifest of checked images."""
