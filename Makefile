@@ -18,8 +18,8 @@ demo: $(VENV)/.installed-demo  ## simulate a shop, then do the whole job: events
 	$(BIN)/augury demo
 
 test: $(VENV)/.installed-test lint collector  ## check the sources and run every test
-	$(BIN)/python -m pytest --ignore=tests/models/attention
-	$(BIN)/python -m pytest tests/models/attention  # TensorFlow and torch never meet in one process
+	$(BIN)/python -m pytest --ignore=tests/models/attention --ignore=tests/models/creative
+	$(BIN)/python -m pytest tests/models/attention tests/models/creative  # TensorFlow and torch never meet in one process
 
 lint: $(VENV)/.installed-test  ## check style, format and types
 	$(BIN)/ruff check
@@ -41,6 +41,9 @@ BENTOML := .cache/bentoml
 
 bench-predict: $(VENV)/.installed-test $(BENTOML)/.installed  ## measure predictions, and the same model behind BentoML
 	$(BIN)/python -m benchmarks.predict --bentoml $(BENTOML)/bin/python
+
+bench-int8: $(VENV)/.installed-test  ## measure what 8-bit weights save and cost: make bench-int8 ARTIFACT=model EXAMPLES=examples
+	$(BIN)/python -m benchmarks.int8 --artifact $(ARTIFACT) --examples $(EXAMPLES)
 
 bench-%: $(VENV)/.installed-test  ## run one benchmark and write benchmarks/results/NAME.json
 	$(BIN)/python -m benchmarks.$(subst -,_,$*)
