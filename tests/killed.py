@@ -12,6 +12,7 @@ from typing import Any
 
 # pyarrow looks for pandas, and fsspec for its own, when they are first used
 _LOADED = ["serving.compaction", "tests.spooled", "pytest", "pandas", "fsspec.implementations.chained", "_strptime"]
+_LOADED += ["augury.scraping.scrape"]
 _CHANGES = ("replace", "rename", "link", "unlink", "remove", "mkdir", "rmdir")
 
 
