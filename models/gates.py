@@ -106,6 +106,10 @@ _THRESHOLDS = {
         at_most={"kld": 1.5},
         margins={"cc": 0.005, "kld": 0.01, "nss": 0.02},
     ),
+    # The worst of all targets: the AUC, the calibration error, and how much more is known than the mean rate tells.
+    "creative": Thresholds(
+        at_least={"auc": 0.52, "skill": 0.0}, max_ece=0.02, margins={"auc": 0.005, "log_loss": 0.005}
+    ),
 }
 """Family -> the thresholds of ``Thresholds.of``."""
 

@@ -239,5 +239,5 @@ def test_words_for_versions(run, artifact, tmp_path):
     )
     run("publish", artifact(0.7), "tea/home", *root)
     assert run("promote", "tea/home", *root, code=1) == (
-        "error: no thresholds are known for family 'tea'; known: behavior, attention\n"
+        "error: no thresholds are known for family 'tea'; known: behavior, attention, creative\n"
     )

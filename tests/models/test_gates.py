@@ -156,7 +156,9 @@ def test_given_thresholds_replace_those_of_the_family() -> None:
     assert BEHAVIOR.changed({"max_ece": 0.1, "at_least": {"auc": 0.9}}) == Thresholds(
         at_least={"auc": 0.9}, max_ece=0.1, margins={"auc": 0.005, "log_loss": 0.005}
     )
-    with pytest.raises(GateError, match="no thresholds are known for family 'tea'; known: behavior, attention"):
+    with pytest.raises(
+        GateError, match="no thresholds are known for family 'tea'; known: behavior, attention, creative"
+    ):
         Thresholds.of("tea")
 
 
