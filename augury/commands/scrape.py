@@ -36,7 +36,7 @@ def scrape(options: ScrapeOptions) -> None:
     screen.table("Ends", ("started at", "ended by"), list(about["ends"].items()))
     if not about["finished"]:
         screen.line("stopped by --max-bytes: run it again to go on")
-    screen.line(f"next: augury creative-examples --manifest {options.output}/{MANIFEST} --output examples")
+    screen.line(f"next: augury creative-examples {options.output}/{MANIFEST} --output examples")
 
 
 def _show_preview(found: dict[str, object]) -> None:

@@ -16,8 +16,8 @@ class ScrapeOptions:
     """Where from, where to, and how much is asked of the shop's servers."""
 
     recipe: str = option("", "the recipe, a TOML file")
-    output: str = option("", "folder to fill; a scrape that was stopped goes on there")
-    contact: str = option("", "an address for the shop's owners, sent in the User-Agent")
+    output: str | None = option(None, "folder to fill; a scrape that was stopped goes on there")
+    contact: str | None = option(None, "an address for the shop's owners, sent in the User-Agent")
     requests_per_second: float = option(1.0, "most requests a second to one host; robots.txt may ask for fewer")
     attempts: int = option(4, "how often a request is tried that fails for reasons that may pass")
     timeout_seconds: float = option(30.0, "most time for one page or image, redirects included")
@@ -42,5 +42,17 @@ class ScrapeOptions:
         for name in ("max_products", "max_bytes"):
             if getattr(self, name) is not None:
                 whole(f"--{name.replace('_', '-')}", getattr(self, name), 1)
-        if not self.contact.isascii() or not self.contact.isprintable() or set(self.contact) & set("();\\"):
+        contact = self.contact or ""
+        if not contact.isascii() or not contact.isprintable() or set(contact) & set("();\\"):
             raise ScrapeError(f"--contact {self.contact!r} cannot be sent; expected plain ASCII without ( ) ; \\")
+
+    @property
+    def folder(self) -> str:
+        """The folder to fill.
+
+        Raises:
+            ScrapeError: there is none, for it is a dry run.
+        """
+        if not self.output:
+            raise ScrapeError("a dry run writes nothing; leave out --dry-run")
+        return self.output

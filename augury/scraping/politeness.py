@@ -28,7 +28,7 @@ _PASSING = (TIMED_OUT, CANNOT_CONNECT, CANNOT_RESOLVE, BROKEN_ANSWER)
 _PASSING_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
-def user_agent(contact: str = "") -> str:
+def user_agent(contact: str | None = None) -> str:
     """Returns who we say that we are."""
     return f"{AGENT}/{version('augury')} (product catalogue{f'; {contact}' if contact else ''})"
 

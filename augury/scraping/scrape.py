@@ -30,17 +30,17 @@ def scrape(options: ScrapeOptions, clock: Clock = CLOCK, resolver: Resolver = sy
         StorageError: the folder cannot be written.
     """
     recipe = load_recipe(options.recipe)
-    if not is_local(options.output):
-        raise ScrapeError(f"--output {options.output} is not on this machine; scrape to a local folder and copy it")
+    if not is_local(options.folder):
+        raise ScrapeError(f"--output {options.folder} is not on this machine; scrape to a local folder and copy it")
     resume_us = int(options.resume_hours * 3.6e9)
     with (
-        State(options.output, recipe.name, clock.now_us(), resume_us) as state,
+        State(options.folder, recipe.name, clock.now_us(), resume_us) as state,
         Client(recipe, options, clock, resolver) as client,
     ):
         walk = Walk(recipe, options, client, state, clock)
         walk.go()
         about = _about(recipe, options, state, client, walk, clock)
-        walk.outcome.write(options.output, about)
+        walk.outcome.write(options.folder, about)
         if not walk.paused:
             state.finish()
     _check(options, walk)

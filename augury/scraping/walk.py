@@ -53,7 +53,7 @@ class Walk:
     def __init__(self, recipe: Recipe, options: ScrapeOptions, client: Client, state: State, clock: Clock) -> None:
         self._recipe, self._options, self._client = recipe, options, client
         self._state, self._clock = state, clock
-        self._images = Images(options.output, client, state, clock)
+        self._images = Images(options.folder, client, state, clock)
         self.outcome = Outcome()
         self.ends: dict[str, str] = {}
         self.paused = False
