@@ -31,6 +31,10 @@ _COMMANDS = {
             "creative_examples:creative_examples",
             "Turn product photos and campaigns into training examples.",
         ),
+        "creative-embeddings": (
+            "creative_embeddings:creative_embeddings",
+            "Compute a recogniser's vectors of creative examples.",
+        ),
     },
     "Models": {
         "train": ("train:app", "Train a model on examples."),

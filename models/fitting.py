@@ -23,9 +23,6 @@ from models.checkpoint import TrainingError
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, note) as work goes on."""
 
-SCHEDULES = ("cosine", "plateau", "constant")
-"""Of the step size after the first, growing steps: cosine to 0 at ``max_epochs``, smaller on a plateau, or constant."""
-
 _AHEAD = 2
 _PLATEAU_FACTOR = 0.3
 _LARGEST_GRADIENT = 5.0

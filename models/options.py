@@ -7,6 +7,9 @@ from typing import Any, ClassVar, Self
 
 from features.errors import AuguryError
 
+SCHEDULES = ("cosine", "plateau", "constant")
+"""Of a step size after the first, growing steps: cosine to 0 at the last epoch, smaller on a plateau, or constant."""
+
 
 class OptionError(AuguryError, ValueError):
     """An unknown option or an impossible value."""

@@ -26,7 +26,7 @@ class DatasetOptions(Protocol):
 
     @property
     def dead_letter_folder(self) -> str:
-        """Where what is rejected goes."""
+        """Where what is rejected goes; empty where nothing can be."""
 
 
 Options = TypeVar("Options", bound=DatasetOptions)
@@ -57,7 +57,8 @@ def make_dataset(
     recipe = make_recipe(options)
     staging = Staging.begin(options.output, overwrite=options.overwrite)
     staging.clear(DATASET_CARD)
-    _clear_dead_letters(options.dead_letter_folder)
+    if options.dead_letter_folder:
+        _clear_dead_letters(options.dead_letter_folder)
     try:
         pipeline = beam.Pipeline(runner=runner, options=flags)
         build(pipeline, options, recipe, staging)

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from features.options import option
-from models.options import OptionError, TrainingRun, one_of, within
+from models.options import SCHEDULES, OptionError, TrainingRun, one_of, within
 
 __all__ = ["ENCODERS", "LOSSES", "NetworkOptions", "OptionError", "TrainOptions", "parse_loss"]
 
@@ -15,7 +15,6 @@ LOSSES = ("kl", "cc", "nss", "dice", "bce")
 """The terms that a loss can be a weighted sum of."""
 
 _COORDINATES = ("none", "ij", "ijr")
-_SCHEDULES = ("cosine", "plateau", "constant")
 _PRIORS = ("none", "shared", "per_set")
 
 
@@ -98,7 +97,7 @@ class TrainOptions(NetworkOptions, TrainingRun):
                 + ("" if self.encoder == "plain" else ", imagenet, the name of torchvision weights, or a file")
             )
         parse_loss(self.loss)
-        one_of("schedule", self.schedule, _SCHEDULES)
+        one_of("schedule", self.schedule, SCHEDULES)
         within("learning_rate", self.learning_rate, 1e-8, 1.0, float)
         within("encoder_rate", self.encoder_rate, 0.0, 10.0, float)
         within("weight_decay", self.weight_decay, 0.0, 1.0, float)
