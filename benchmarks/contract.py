@@ -46,7 +46,7 @@ def _run(service: Service, scratch: Path, examples: int, seed: int) -> dict[str,
     configuration = scratch / "schemathesis.toml"
     headers = "[[operations]]\ninclude-path-regex = {path!r}\nheaders = {{ Authorization = {given!r} }}\n"
     configuration.write_text(
-        headers.format(path="^/v1/[a-z]+$|^/v1/predict", given=_basic(WRITE_KEY))
+        headers.format(path="^/v1/[a-z]+$|^/v1/(predict|attention)", given=_basic(WRITE_KEY))
         + headers.format(path="^/v1/(models|visitors)", given=_basic(ADMIN_KEY))
     )
     found = scratch / "report.json"

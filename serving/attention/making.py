@@ -150,7 +150,7 @@ def _decoded(data: bytes, limits: ImageLimits, what: str) -> Pixels:
     try:
         return decode_image(data, limits)
     except ImageError as e:
-        raise ProblemError(_STATUS.get(e.reason, 422), e.reason, f"{what} cannot be used: {e}") from None
+        raise ProblemError(_STATUS.get(e.reason, 422), e.reason, f"{what} cannot be used: {e.detail}") from None
 
 
 def _changes(model: AttentionModel, canvas: Canvas, regions: Sequence[Region], asked: CompareQuery) -> dict[str, Any]:

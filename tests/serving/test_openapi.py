@@ -1,12 +1,15 @@
 """The OpenAPI document, and schemathesis holding the running service to it."""
 
 from base64 import b64encode
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import hypothesis
 import pytest
 import schemathesis
+from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
@@ -19,9 +22,14 @@ from schemathesis.specs.openapi.checks import (
 
 from serving.app import create_app
 from serving.settings import Settings
-from tests.running_service import ADMIN_KEY, WRITE_KEY, Service, service
+from tests.running_service import ADMIN_KEY, WRITE_KEY, Service, running_service
+from tests.served_attention import attention_registry, picture, png
 
-__all__ = ["service"]
+__all__ = ["attention_registry"]  # a fixture
+
+IMAGE = png(picture())
+for kind in ("png", "jpeg", "webp", "gif", "bmp"):  # what the bytes are decides, not what they are called
+    schemathesis.openapi.media_type(f"image/{kind}", st.sampled_from([IMAGE, IMAGE[:99]]))
 
 DOCUMENT = create_app(Settings(write_keys=(WRITE_KEY,), _env_file=None)).openapi()
 OPERATIONS = [result.ok() for result in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()]
@@ -41,6 +49,14 @@ SETTINGS = hypothesis.settings(
     phases=[hypothesis.Phase.generate],  # each example is a request; making a failing one smaller takes a minute
     suppress_health_check=list(hypothesis.HealthCheck),
 )
+
+
+@pytest.fixture(scope="module")
+def service(attention_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """With a model of attention, which unlike one of behaviour answers without TensorFlow."""
+    settings = {"AUGURY_REGISTRY": str(attention_registry)}
+    with running_service(tmp_path_factory.mktemp("service"), settings) as running:
+        yield running
 
 
 def basic(key: str) -> dict[str, str]:
