@@ -33,7 +33,7 @@ def test_a_folder_without_a_card_is_incomplete(make, tmp_path) -> None:
         ({"variant": [b"sepia"]}, "has the variant 'sepia', the spec knows original, brighter"),
         ({"variant": []}, "a record does not fit creative_spec.json"),
         ({"image/encoded": np.array([1])}, "a record does not fit creative_spec.json"),
-        ({"product": [b"\xff"]}, "a record does not fit creative_spec.json"),
+        ({"image/id": [b"\xff"]}, "a record does not fit creative_spec.json"),
     ],
 )
 def test_records_that_do_not_fit_are_refused(changes, message, make, tmp_path) -> None:

@@ -70,7 +70,7 @@ def test_the_recognizer_gives_torchs_vectors(folder) -> None:
     np.testing.assert_allclose(found.logits, logits.numpy(), atol=1e-4)
     np.testing.assert_allclose(found.features, features.numpy(), atol=1e-4)
     assert (recognizer.dimension, recognizer.variants) == (576, SPEC.variant_names)
-    assert recognizer.embed(images(0)).features.shape == (0, 512)
+    assert recognizer.embed(images(0)).features.shape == (0, 576)
 
 
 def test_a_vectors_bits_do_not_depend_on_the_batch(folder) -> None:

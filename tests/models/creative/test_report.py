@@ -16,7 +16,7 @@ def test_it_says_how_good_the_model_is() -> None:
     page = render_report(evaluation(60), {"backbone": "resnet18"}, {"simulated": False})
     assert "It names the variant of 180 of 240 images." in page
     assert "What it mixes up most: original taken for &lt;b&gt;bright, 30 times." in page
-    assert "The kind of product it does least well on: Shoes, 50.0 % of 120 images." in page
+    assert "The kind of product it does least well on is Shoes: 50.0 % of 120 images." in page
     assert "75.00 %" in page
     assert "resnet18" in page
     assert "<b>bright" not in page
