@@ -26,7 +26,7 @@ FEW = 2
 
 
 def main() -> None:
-    """Measures and writes ``benchmarks/results/attention_pipeline.json``."""
+    """Measures and writes ``benchmarks/results/attention-pipeline.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scratch", help="folder for the examples, some hundred MB; a temporary one by default")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each side; medians are taken")
@@ -36,7 +36,7 @@ def main() -> None:
         raise SystemExit(f"no {osie}/images; name the data's folder in AUGURY_DATA")
     scratch = Path(tempfile.mkdtemp(prefix="augury-bench-", dir=given.scratch))
     try:
-        write_results("attention_pipeline", _figures(osie, scratch, given.rounds))
+        write_results("attention-pipeline", _figures(osie, scratch, given.rounds))
     finally:
         shutil.rmtree(scratch)
 

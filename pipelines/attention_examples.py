@@ -15,14 +15,14 @@ from pipelines.dataset_job import make_dataset
 from pipelines.options import parse_options
 from pipelines.worker_pool import WorkerPool, worker_pool
 from transforms.attention_splits import ImageSplits, assign_image_splits
-from transforms.attention_work import Looks
+from transforms.attention_work import AttentionLayout, Looks
 from transforms.publish_attention import AttentionNotes, PublishAttention
 from transforms.read_attention import LOOKS, ReadAttention
 from transforms.read_gaze import GazeReader
 from transforms.read_images import ImageReader
 from transforms.staging import Staging
 from transforms.tally import TALLY
-from transforms.write_attention import AttentionLayout, WriteAttention
+from transforms.write_attention import WriteAttention
 
 
 def build(
@@ -37,20 +37,19 @@ def build(
         staging: where files are written and where they end.
     """
     letters = options.dead_letter_folder
+    layout = AttentionLayout(staging.work, recipe.shards, flush=not staging.staged)
     read = pipeline | "ReadAttention" >> ReadAttention(
         recipe.gaze,
         recipe.images,
-        recipe.costs,
-        options.processes,
+        recipe.shards,
         GazeReader(recipe.images, recipe.shards, letters),
-        ImageReader(recipe.spec, recipe.shards, letters, ImageLimits()),
+        ImageReader(recipe.spec, layout, letters, ImageLimits()),
     )
     splits = beam.pvalue.AsSingleton(
         pipeline
         | "SplitOnce" >> beam.Create([None], reshuffle=False)
         | "AssignSplits" >> beam.ParDo(_AssignSplits(recipe), beam.pvalue.AsList(read[LOOKS]))
     )
-    layout = AttentionLayout(staging.work, recipe.shards, flush=not staging.staged)
     reports = (
         read.pieces
         | "GroupByShard" >> beam.GroupByKey()
@@ -65,7 +64,9 @@ def build(
         near_bits=recipe.shares.near_bits,
     )
     tallies = beam.pvalue.AsList(read[TALLY])
-    return pipeline | "PublishAttention" >> PublishAttention(reports, tallies, splits, recipe.spec, notes, staging)
+    return pipeline | "PublishAttention" >> PublishAttention(
+        reports, tallies, splits, recipe.spec, notes, layout, staging
+    )
 
 
 def make_attention_examples(

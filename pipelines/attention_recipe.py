@@ -20,9 +20,8 @@ MAX_SHARDS = 4096
 WORKER_MODULES = ("pipelines.attention_examples",)
 """What worker processes import before there is work for them."""
 
-IMAGE_COST, MATLAB_COST, UNPACKED_SHARE = 70_000, 20_000, 0.25
-"""How long a photograph or a MATLAB file takes to read, in bytes of a compressed table, and a byte of one that is not;
-measured on OSIE, whose 700 images and tables take 4.4 ms each and 61 ns a byte."""
+UNPACKED_SHARE = 0.25
+"""How much of the time of a compressed table's byte one takes to read that is not compressed."""
 
 FILES_PER_TASK = 64
 """Small files of gaze, such as one a person and image, that are read by one task."""
@@ -91,10 +90,9 @@ class AttentionRecipe:
 
     Attributes:
         images: every image, sorted by set and id; an image's number is its place here.
-        gaze: what to read of points.
+        gaze: what to read of points, longest first.
         spec: how images and maps are stored.
         shares: how images without an official split are divided.
-        costs: how long each of ``gaze`` and then of ``images`` takes to read, as bytes of a table.
         forced_first: sets whose forced first fixations are dropped.
         shards: number of shards.
         plain: the sets as their file has them.
@@ -104,7 +102,6 @@ class AttentionRecipe:
     gaze: tuple[GazeTask, ...]
     spec: AttentionSpec
     shares: SplitShares
-    costs: tuple[float, ...]
     forced_first: frozenset[str]
     shards: int
     plain: tuple[dict[str, Any], ...]
@@ -119,15 +116,14 @@ def make_attention_recipe(options: AttentionExamplesOptions) -> AttentionRecipe:
     file = read_sets(options.sets)
     spec = _spec_of(options, file)
     images = tuple(task for one in file.sets for task in _images_of(one))
-    gaze = tuple(task for one in file.sets for source in one.gaze for task in _tasks_of(one, source))
+    gaze = [task for one in file.sets for source in one.gaze for task in _tasks_of(one, source)]
     return AttentionRecipe(
         images=images,
-        gaze=gaze,
+        gaze=tuple(sorted(gaze, key=_length, reverse=True)),
         spec=spec,
         shares=SplitShares(
             options.validation, options.test, options.seed, options.near_bits if options.near_bits >= 0 else None
         ),
-        costs=(*map(_cost, gaze), *(2 * IMAGE_COST if task.mask else IMAGE_COST for task in images)),
         forced_first=frozenset(one.name for one in file.sets if one.drop_first),
         shards=options.shards or _shards_for(len(images), options.processes),
         plain=file.plain,
@@ -141,11 +137,11 @@ def _shards_for(images: int, processes: int) -> int:
     return 1 if needed == 1 == processes else min(MAX_SHARDS, -(-needed // even) * even)
 
 
-def _cost(task: GazeTask) -> float:
-    """Returns about how long a task takes: as long as so many bytes of a compressed table."""
-    if task.adapter != "table":
-        return MATLAB_COST * len(task.paths)
+def _length(task: GazeTask) -> float:
+    """Returns about how long a task takes: as long as so many bytes of a compressed table; MATLAB files are short."""
     total = 0.0
+    if task.adapter != "table":
+        return total
     for path in task.paths:
         fs, target = open_filesystem(path)
         packed = path.lower().endswith((".gz", ".zst", ".zstd"))

@@ -1,19 +1,29 @@
-"""Beam's local runner with the workers of a pool.
+"""Beam's local runner with the workers of a pool, who share the work of a stage as they get through it.
 
-Beam keeps two registries for ways to run workers, of environments and of handlers; a pool is entered into both.
+Beam keeps two registries for ways to run workers, of environments and of handlers; a pool is entered into both. Beam
+itself would divide a stage beforehand, one part a worker: it would last as long as the unluckiest of them.
 """
 
+import itertools
+import threading
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from apache_beam.portability.api import beam_runner_api_pb2
+from apache_beam.metrics import monitoring_infos
+from apache_beam.portability.api import beam_fn_api_pb2, beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import BundleManager, ParallelBundleManager
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import GrpcWorkerHandler, WorkerHandler
 from apache_beam.transforms.environments import Environment, python_sdk_capabilities
+from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
 
 from pipelines.worker_pool import Worker, WorkerPool, WorkerPoolError
 
 _URN = "augury:env:worker_pool:v1"
+
+PARTS_EACH = 32
+"""Parts of a stage for each worker: the last to end is late by one of them at most, about a thirtieth of the stage."""
 
 _pools: dict[bytes, WorkerPool] = {}
 """Pools in use, by the payload of their environment: all that a handler is given of it."""
@@ -70,8 +80,83 @@ class _PoolWorkerHandler(GrpcWorkerHandler):
         self.control_conn.abort(error)
 
 
+class _OneWorker:
+    """What Beam knows of a stage, with one worker instead of all of them."""
+
+    def __init__(self, stage: Any, worker: Any) -> None:
+        self._stage = stage
+        self.worker_handlers = [worker]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stage, name)
+
+
+class _SharedBundle(ParallelBundleManager):
+    """Runs a stage in many small parts, each by whichever worker is free next; the first parts begin first."""
+
+    def process_bundle(
+        self,
+        inputs: Mapping[str, Any],
+        expected_outputs: Any,
+        fired_timers: Mapping[Any, Any],
+        expected_output_timers: Any,
+        dry_run: bool = False,
+    ) -> tuple[Any, list[Any]]:
+        """Returns the merged result of all parts, and where Beam split them.
+
+        Raises:
+            Exception: what the first worker to fail said; the others begin no further part.
+        """
+        workers = self.bundle_context_manager.worker_handlers
+        waiting = deque(enumerate(_parts(inputs, PARTS_EACH * len(workers))))
+        failed = threading.Event()
+
+        def work(worker: Any) -> list[tuple[Any, list[Any]]]:
+            done = []
+            alone = _OneWorker(self.bundle_context_manager, worker)
+            while not failed.is_set():
+                try:
+                    number, part = waiting.popleft()
+                except IndexError:  # nothing is left
+                    break
+                timers = {} if number else fired_timers  # Beam too gives them all to one worker
+                manager = BundleManager(alone, self._progress_frequency, self._cache_token_generator)
+                try:
+                    done.append(manager.process_bundle(part, expected_outputs, timers, expected_output_timers, dry_run))
+                except BaseException:
+                    failed.set()
+                    raise
+            return done
+
+        threads = shared_unbounded_instance()
+        futures = [threads.submit(work, worker) for worker in workers]
+        try:
+            done = [one for future in futures for one in future.result()]
+        except BaseException:  # also Ctrl-C, which is for this thread alone
+            failed.set()
+            raise
+        results, splits = zip(*done, strict=True)
+        infos = itertools.chain.from_iterable(result.process_bundle.monitoring_infos for result in results)
+        merged = beam_fn_api_pb2.ProcessBundleResponse(monitoring_infos=monitoring_infos.consolidate(infos))
+        return beam_fn_api_pb2.InstructionResponse(process_bundle=merged), [one for some in splits for one in some]
+
+
+def _parts(inputs: Mapping[str, Any], most: int) -> list[dict[str, list[bytes]]]:
+    """Divides the elements of a stage into so many parts at most, at least one, none without an element but the first.
+
+    Args:
+        inputs: a buffer of elements for each input.
+        most: number of parts that Beam's buffers are asked for; they deal elements to them in turn.
+    """
+    divided = {name: buffer.partition(most) for name, buffer in inputs.items()}
+    parts = [
+        {name: some[number] if number < len(some) else [] for name, some in divided.items()} for number in range(most)
+    ]
+    return [part for number, part in enumerate(parts) if number == 0 or any(map(any, part.values()))]
+
+
 class PooledRunner(FnApiRunner):
-    """Beam's local runner, with every stage divided among the workers of a pool."""
+    """Beam's local runner, with every stage shared by the workers of a pool."""
 
     def __init__(self, pool: WorkerPool) -> None:
         self._payload = str(id(pool)).encode()
@@ -86,3 +171,11 @@ class PooledRunner(FnApiRunner):
             return super().run_via_runner_api(pipeline_proto, options)
         finally:
             del _pools[self._payload]
+
+    def _get_bundle_manager(self, bundle_context_manager: Any) -> BundleManager:
+        """Returns what runs a stage: Beam's own where one worker has to do it all, since it keeps state."""
+        manager = super()._get_bundle_manager(bundle_context_manager)
+        if isinstance(manager, ParallelBundleManager):
+            tokens = self.get_cache_token_generator(static=False)
+            return _SharedBundle(bundle_context_manager, self._progress_frequency, cache_token_generator=tokens)
+        return manager

@@ -1,4 +1,8 @@
-"""What an attention-examples job works on: images, gaze files, and what is known of each; plain and picklable."""
+"""What an attention-examples job works on: images, gaze files, and what is known of each; plain and picklable.
+
+Image bytes never cross from one stage to the next: they wait in spool files, in the data set's folder while it is being
+written. What crosses is points, hashes, counts and the names of spool files.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +34,7 @@ IMAGE_SCHEMA = pa.schema(
         pa.field("mask_max", pa.float32()),
     ]
 )
-"""Decoded, letterboxed and encoded images on their way; ``mask`` as ``features.gaze_density.encode_map`` writes it."""
+"""Images of a spool file: letterboxed, encoded; ``mask`` is as ``features.gaze_density.encode_map`` writes it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,34 @@ class GazeTask:
     columns: Mapping[str, str] = field(default_factory=dict)
     one_based: bool = False
     sample_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class AttentionLayout:
+    """Where the files of an attention data set go.
+
+    Attributes:
+        folder: the (staged) folder.
+        shards: number of shards, which is in every file name.
+        flush: whether every file is flushed to the disk by itself.
+    """
+
+    folder: str
+    shards: int
+    flush: bool = True
+
+    def examples_path(self, split: str, shard: int) -> str:
+        """Returns the TFRecord file of one shard of a split."""
+        return f"{self.folder}/{split}/examples-{shard:05d}-of-{self.shards:05d}.tfrecord"
+
+    @property
+    def spool(self) -> str:
+        """The folder of spool files; it is gone when the data set is in place."""
+        return f"{self.folder}/.spool"
+
+    def spool_path(self, number: int) -> str:
+        """Returns the spool file of the images that are read together, by the number of the first of them."""
+        return f"{self.spool}/images-{number:07d}.arrow"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import orjson
 
 from features.errors import AuguryError
 from features.fingerprinted import DATASET_CARD, FingerprintedSpec
-from features.storage import atomic_write
+from features.storage import atomic_write, explained, open_filesystem
 from transforms.staging import Staging
 from transforms.tally import Tally, by_reason
 
@@ -108,3 +108,15 @@ def publish_dataset(
     for name, text in {spec.file: spec.to_json(), **(files or {})}.items():
         atomic_write(f"{staging.work}/{name}", text, flush=not staging.staged)
     staging.publish(DATASET_CARD, orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def remove_spool(folder: str) -> None:
+    """Removes a folder of spool files, if it is there.
+
+    Raises:
+        StorageError: it cannot be removed.
+    """
+    fs, target = open_filesystem(folder)
+    with explained(folder, "write"):
+        if fs.exists(target):
+            fs.rm(target, recursive=True)

@@ -10,7 +10,8 @@ import apache_beam as beam
 from features.attention_spec import AttentionSpec
 from features.splits import SPLITS
 from transforms.attention_splits import ImageSplits
-from transforms.publish import PublishOnce, check_bad_share, publish_dataset
+from transforms.attention_work import AttentionLayout
+from transforms.publish import PublishOnce, check_bad_share, publish_dataset, remove_spool
 from transforms.staging import Staging
 from transforms.tally import Tally, by_reason, merge
 from transforms.write_attention import AttentionReport
@@ -48,6 +49,7 @@ class PublishAttention(PublishOnce):
         splits: singleton side input, ``ImageSplits``.
         spec: written beside the examples.
         notes: what the card adds.
+        layout: where the spool is, which goes.
         staging: where the files are and where they go.
     """
 
@@ -58,9 +60,10 @@ class PublishAttention(PublishOnce):
         splits: beam.pvalue.AsSingleton,
         spec: AttentionSpec,
         notes: AttentionNotes,
+        layout: AttentionLayout,
         staging: Staging,
     ) -> None:
-        super().__init__(_publish, (beam.pvalue.AsList(reports), tallies, splits), (spec, notes, staging))
+        super().__init__(_publish, (beam.pvalue.AsList(reports), tallies, splits), (spec, notes, layout, staging))
 
 
 def _publish(
@@ -70,6 +73,7 @@ def _publish(
     splits: ImageSplits,
     spec: AttentionSpec,
     notes: AttentionNotes,
+    layout: AttentionLayout,
     staging: Staging,
 ) -> dict[str, Any]:
     tally = merge(tallies)
@@ -80,6 +84,7 @@ def _publish(
         f"{', '.join(notes.sources)}: {card['images']['read']} images and {card['gaze']['read']} rows of gaze "
         "read, but no example was made; check that the image names in the gaze files are those of the images"
     )
+    remove_spool(layout.spool)
     publish_dataset(card, spec, staging, nothing=nothing)
     return card
 

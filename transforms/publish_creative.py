@@ -9,12 +9,11 @@ import apache_beam as beam
 
 from features.creative_spec import COUNTS, CreativeSpec
 from features.splits import SPLITS
-from features.storage import open_filesystem
 from transforms.creative_ceiling import told
 from transforms.creative_splits import ProductSplits
 from transforms.creative_work import CreativeLayout, CreativeReport
 from transforms.make_variants import ANYHOW, SIMULATED_BY
-from transforms.publish import PublishOnce, check_bad_share, publish_dataset
+from transforms.publish import PublishOnce, check_bad_share, publish_dataset, remove_spool
 from transforms.simulate_conversions import Simulation
 from transforms.staging import Staging
 from transforms.tally import Tally, by_reason, merge
@@ -91,9 +90,7 @@ def _publish(
         mend="the table or the names of its columns",
     )
     card = creative_card(reports, tally, splits, spec, notes)
-    fs, spool = open_filesystem(layout.spool)
-    if fs.exists(spool):
-        fs.rm(spool, recursive=True)
+    remove_spool(layout.spool)
     nothing = f"{', '.join(notes.sources)}: {card['photos']['read']} photos read, but no example was made"
     publish_dataset(card, spec, staging, nothing=nothing)
     return card

@@ -1,6 +1,5 @@
-"""Reads gaze and images side by side, so that every worker has its share of both, into pieces by shard of images."""
+"""Reads gaze and images side by side: points into pieces by shard of images, images into spool files of one shard."""
 
-import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,28 +16,24 @@ from transforms.tally import TALLY, Tally
 LOOKS = "looks"
 """Tag of the output that carries ``Looks``."""
 
-POINTS, IMAGES = 0, 1
-"""Kinds of pieces: points in ``PIECE_SCHEMA``, images in ``IMAGE_SCHEMA``."""
-
-TASKS_AT_ONCE = 16
+IMAGES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What is read as one element: tasks with their numbers."""
+    """What is read as one element: a task of gaze with its number, or images with theirs."""
 
-    gaze: tuple[tuple[int, GazeTask], ...]
-    images: tuple[tuple[int, ImageTask], ...]
+    gaze: tuple[int, GazeTask] | None = None
+    images: tuple[tuple[int, ImageTask], ...] = ()
 
 
 class ReadAttention(beam.PTransform):
-    """Pipeline -> ((shard, (kind, piece as IPC)); ``Looks`` under ``LOOKS``; ``Tally`` under ``TALLY``).
+    """Pipeline -> ((shard, path of a spool file, or points as IPC); ``Looks``; ``Tally`` under their tags).
 
     Args:
-        gaze: gaze files to read.
+        gaze: gaze files to read, longest first: so they begin first, and images fill the time that they leave.
         images: all images of the job.
-        costs: how long each of them all takes to read, gaze before images, in any one unit.
-        hands: among how many workers the runner divides what it reads.
+        shards: number of shards.
         gaze_reader: reads the one.
         image_reader: reads the other.
     """
@@ -47,13 +42,14 @@ class ReadAttention(beam.PTransform):
         self,
         gaze: Sequence[GazeTask],
         images: Sequence[ImageTask],
-        costs: Sequence[float],
-        hands: int,
+        shards: int,
         gaze_reader: GazeReader,
         image_reader: ImageReader,
     ) -> None:
         super().__init__()
-        self._work = [_work(some, gaze, images) for some in deal(costs, hands)]
+        together = read_together(len(images), shards)
+        self._work = [_Work(gaze=numbered) for numbered in enumerate(gaze)]
+        self._work += [_Work(images=tuple((number, images[number]) for number in some)) for some in together]
         self._reader = _Read(gaze_reader, image_reader)
 
     def expand(self, pipeline: beam.Pipeline) -> Any:
@@ -73,50 +69,33 @@ class _Read(beam.DoFn):
         cv2.setNumThreads(1)  # the runner decides how much is done at once
 
     def process(self, element: _Work) -> Iterator[Any]:
-        for index, task in element.gaze:
-            yield from _tagged(POINTS, self._gaze.read(index, task))
+        if element.gaze is not None:
+            yield from _tagged(self._gaze.read(*element.gaze))
         if element.images:
-            yield from _tagged(IMAGES, self._images.read(element.images))
+            yield from _tagged(self._images.read(element.images))
 
 
-def deal(costs: Sequence[float], hands: int, at_once: int = TASKS_AT_ONCE) -> list[list[int]]:
-    """Divides tasks into elements such that those dealt to workers in turn, one each, take every worker equally long.
-
-    Beam's local runner deals so, and nobody takes over what another has not begun. The longest tasks are given away
-    first, each to whoever has least (R. L. Graham, "Bounds on Multiprocessing Timing Anomalies", SIAM J. Appl. Math.
-    17, 1969). Other runners divide elements as they like.
+def read_together(images: int, shards: int, at_once: int = IMAGES_AT_ONCE) -> list[list[int]]:
+    """Divides images into elements of about equal size, each of one shard as ``shard_of`` has it.
 
     Args:
-        costs: of each task.
-        hands: number of workers.
-        at_once: most tasks of an element.
+        images: number of images.
+        shards: number of shards.
+        at_once: most images of an element.
 
     Returns:
-        Task numbers by element, ascending; a multiple of ``hands`` of them, some perhaps empty.
+        Image numbers by element, ascending.
     """
-    held: list[list[int]] = [[] for _ in range(hands)]
-    least = [(0.0, hand) for hand in range(hands)]
-    for task in sorted(range(len(costs)), key=lambda task: -costs[task]):
-        load, hand = least[0]
-        held[hand].append(task)
-        heapq.heapreplace(least, (load + costs[task], hand))
-    rounds = max(1, -(-max(map(len, held)) // at_once))
-    parts = [np.array_split(np.sort(np.array(tasks, np.int64)), rounds) for tasks in held]
-    return [part[turn].tolist() for turn in range(rounds) for part in parts]
+    elements = []
+    for shard in range(min(shards, images)):
+        numbers = np.arange(shard, images, shards)
+        elements += [part.tolist() for part in np.array_split(numbers, -(-len(numbers) // at_once))]
+    return elements
 
 
-def _work(some: Sequence[int], gaze: Sequence[GazeTask], images: Sequence[ImageTask]) -> _Work:
-    numbers = [task - len(gaze) for task in some if task >= len(gaze)]
-    return _Work(
-        tuple((task, gaze[task]) for task in some if task < len(gaze)),
-        tuple((number, images[number]) for number in numbers),
-    )
-
-
-def _tagged(kind: int, found: Iterator[tuple[int, bytes] | Looks | Tally]) -> Iterator[Any]:
+def _tagged(found: Iterator[tuple[int, bytes] | tuple[int, str] | Looks | Tally]) -> Iterator[Any]:
     for one in found:
         if isinstance(one, tuple):
-            shard, piece = one
-            yield shard, (kind, piece)
+            yield one
         else:
             yield beam.pvalue.TaggedOutput(LOOKS if isinstance(one, Looks) else TALLY, one)

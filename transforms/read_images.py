@@ -1,4 +1,4 @@
-"""Reads images and their masks into what is stored of them; those that cannot be read go to the dead letter."""
+"""Reads images and their masks and spools what is stored of them; those that cannot be read go to the dead letter."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,9 +16,9 @@ from features.images import ImageLimits, Pixels, decode_image
 from features.images_fit import letterbox
 from features.images_hash import perceptual_hash
 from features.images_headers import ImageError
-from features.storage import read_bytes
+from features.storage import atomic_write, read_bytes
 from transforms.attention_letters import write_letters
-from transforms.attention_work import IMAGE_SCHEMA, ImageTask, Looks, shard_of
+from transforms.attention_work import IMAGE_SCHEMA, AttentionLayout, ImageTask, Looks, shard_of
 from transforms.ipc import to_ipc
 from transforms.tally import Tally, count
 
@@ -35,28 +35,28 @@ class _Stored:
 
 
 class ImageReader:
-    """Reads images into what is stored of them.
+    """Reads images and spools what is stored of them.
 
     Args:
         spec: how they are stored.
-        shards: number of shards.
+        layout: where they wait for their points.
         dead_letter: folder for what cannot be read.
         limits: what is still decoded.
     """
 
-    def __init__(self, spec: AttentionSpec, shards: int, dead_letter: str, limits: ImageLimits) -> None:
+    def __init__(self, spec: AttentionSpec, layout: AttentionLayout, dead_letter: str, limits: ImageLimits) -> None:
         self._spec = spec
-        self._shards = shards
+        self._layout = layout
         self._dead_letter = dead_letter
         self._limits = limits
 
-    def read(self, tasks: Sequence[tuple[int, ImageTask]]) -> Iterator[tuple[int, bytes] | Looks | Tally]:
-        """Yields pieces in ``IMAGE_SCHEMA`` by shard, then what the images look like, then what was counted.
+    def read(self, tasks: Sequence[tuple[int, ImageTask]]) -> Iterator[tuple[int, str] | Looks | Tally]:
+        """Yields the shard and the spool file, then what the images look like, then what was counted.
 
         Args:
-            tasks: images with their numbers, at least one.
+            tasks: images of one shard with their numbers, at least one.
         """
-        stored: dict[int, list[_Stored]] = {}
+        stored: list[_Stored] = []
         letters: list[pa.RecordBatch] = []
         counts: Counter[str] = Counter(images=len(tasks))
         for number, task in tasks:
@@ -66,13 +66,16 @@ class ImageReader:
                 letters.append(dead_letters([e.reason], [e.detail], task.path))
             else:
                 counts["masks"] += task.mask is not None
-                stored.setdefault(shard_of(number, self._shards), []).append(found)
-        for shard, images in stored.items():
-            yield shard, to_ipc(_batch(images), compress=False)  # of what is compressed already
-        flat = [image for images in stored.values() for image in images]
-        numbers, hashes = [image.number for image in flat], [image.hash for image in flat]
+                stored.append(found)
+        first = tasks[0][0]
+        if stored:
+            path = self._layout.spool_path(first)
+            spooled = to_ipc(_batch(stored), compress=False)  # of what is compressed already
+            atomic_write(path, spooled, flush=False)
+            yield shard_of(first, self._layout.shards), path
+        numbers, hashes = [image.number for image in stored], [image.hash for image in stored]
         yield Looks(np.array(numbers, np.int32), np.array(hashes, np.uint64))
-        rejected = write_letters(f"{self._dead_letter}/part-images-{tasks[0][0]:07d}.parquet", letters)
+        rejected = write_letters(f"{self._dead_letter}/part-images-{first:07d}.parquet", letters)
         yield Tally({**count("read", counts), **count("rejected_images", rejected)})
 
     def _store(self, number: int, task: ImageTask, letters: list[pa.RecordBatch]) -> _Stored:

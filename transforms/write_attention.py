@@ -1,4 +1,4 @@
-"""Turns grouped shards of images and points into TFRecord files, one a split, and reports what is in them."""
+"""Turns the spooled images of a shard and its points into TFRecord files, one a split, and reports what is in them."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,34 +17,14 @@ from features.gaze_density import decode_map, encode_map
 from features.gaze_map import AttentionMap, map_of_image
 from features.images_fit import place_image
 from features.splits import SPLITS
-from features.storage import atomic_write
+from features.storage import atomic_write, read_bytes
 from transforms.attention_splits import LEFT_OUT, NEAR_DUPLICATE, ImageSplits
-from transforms.attention_work import ImageTask
+from transforms.attention_work import AttentionLayout, ImageTask
 from transforms.ipc import from_ipc
-from transforms.read_attention import IMAGES, POINTS
 from transforms.tally import count
 from transforms.tfrecords import encode_examples, tfrecord_bytes
 
 NO_GAZE = "no_gaze"
-
-
-@dataclass(frozen=True)
-class AttentionLayout:
-    """Where the files of an attention data set go.
-
-    Attributes:
-        folder: the (staged) folder.
-        shards: number of shards, which is in every file name.
-        flush: whether every file is flushed to the disk by itself.
-    """
-
-    folder: str
-    shards: int
-    flush: bool = True
-
-    def examples_path(self, split: str, shard: int) -> str:
-        """Returns the TFRecord file of one shard of a split."""
-        return f"{self.folder}/{split}/examples-{shard:05d}-of-{self.shards:05d}.tfrecord"
 
 
 @dataclass
@@ -65,7 +45,7 @@ class AttentionReport:
 
 
 class WriteAttention(beam.PTransform):
-    """(shard, [(kind, piece), ...]) -> ``AttentionReport``, having written the shard's examples.
+    """(shard, paths of spool files, and points as IPC) -> ``AttentionReport``, having written the shard's examples.
 
     Args:
         images: all images of the job.
@@ -103,17 +83,18 @@ class _WriteShard(beam.DoFn):
     def setup(self) -> None:
         cv2.setNumThreads(1)
 
-    def process(
-        self, element: tuple[int, Iterable[tuple[int, bytes]]], splits: ImageSplits
-    ) -> Iterator[AttentionReport]:
+    def process(self, element: tuple[int, Iterable[str | bytes]], splits: ImageSplits) -> Iterator[AttentionReport]:
         shard, pieces = element
-        batches: dict[int, list[pa.RecordBatch]] = {POINTS: [], IMAGES: []}
-        for kind, piece in pieces:
-            batches[kind].append(from_ipc(piece))
+        spooled, batches = [], []
+        for piece in pieces:
+            if isinstance(piece, str):
+                spooled.append(piece)
+            else:
+                batches.append(from_ipc(piece))
         report = AttentionReport()
-        points = _points_by_image(batches[POINTS])
+        points = _points_by_image(batches)
         found: dict[str, list[dict[str, Any]]] = {split: [] for split in SPLITS}
-        rows = [row for batch in batches[IMAGES] for row in batch.to_pylist()]
+        rows = [row for path in spooled for row in from_ipc(read_bytes(path)).to_pylist()]
         for row in sorted(rows, key=lambda row: row["number"]):
             of_image = points.pop(row["number"], {})
             if splits.numbers[row["number"]] == LEFT_OUT:

@@ -31,6 +31,13 @@ def meet(element: int, folder: str, processes: int) -> None:
     Path(folder, f"{element}.done").write_text(f"{os.getpid()} {cv2.getNumThreads()} {pa.cpu_count()}")
 
 
+def outlast(element: int, folder: str) -> None:
+    """Writes down that an element is done; the first is not before all others are."""
+    while element == 0 and len(list(Path(folder).glob("*.done"))) < 7:
+        time.sleep(0.01)
+    Path(folder, f"{element}.done").touch()
+
+
 def refuse(element: int) -> None:
     if element == 3:
         raise RefusedError(f"element {element} cannot be; leave it out")
@@ -60,6 +67,13 @@ def test_every_process_works_with_one_thread_and_all_are_gone_afterwards(tmp_pat
     assert len(done) == 8 and len(workers) == 3 and str(os.getpid()) not in workers
     assert {(threads, arrow) for _, threads, arrow in done} == {("1", "1")}
     assert not any(Path("/proc", pid).exists() for pid in workers)
+
+
+def test_who_is_free_does_what_another_would_have_to_wait_for(tmp_path: Path) -> None:
+    # dealt out beforehand, elements 2, 4 and 6 would wait for the end of 0, which waits for theirs
+    with worker_pool(2, (), [str(tmp_path)]) as pool:
+        run(pool, outlast, str(tmp_path))
+    assert len(list(tmp_path.glob("*.done"))) == 8
 
 
 def test_a_pool_serves_one_pipeline_after_another(tmp_path: Path) -> None:
