@@ -30,14 +30,18 @@ class Ensemble:
 
         With the answer m of the trees and the standard deviation s of their members' margins, the rate is f(m) and its
         interval f(m - t s) to f(m + t s), t being Student's quantile with B - 1 degrees of freedom. s is the spread of
-        a single member; the mean of many has at most that, so intervals err towards being wide.
+        a single member; the mean of many has at most that, so intervals err towards being wide. Where f is isotonic
+        regression, the distances to both ends, and the members' rates, are those before it.
         """
         margins = self.trees.margins(matrix)
         middle, spread = self.trees.answer(matrix), margins.std(axis=0, ddof=1)
         reach = quantile(len(self.trees), self.confidence)
-        rate = self.calibration.apply
-        low, high = rate(middle - reach * spread), rate(middle + reach * spread)
-        return Estimates(rate(middle), low, high, rate(margins), reach)
+        rates = self.calibration.apply(middle)
+        # The steps of isotonic regression would hide the spread: it is flat in between, so every member would agree.
+        unhidden = Calibration() if self.calibration.kind == "isotonic" else self.calibration
+        shift = rates - unhidden.apply(middle)
+        low, high = (np.clip(unhidden.apply(middle + side * reach * spread) + shift, 0, 1) for side in (-1, 1))
+        return Estimates(rates, low, high, unhidden.apply(margins), reach)
 
     def rates(self, matrix: Matrix) -> Floats:
         """Returns the rates of rows alone, float64 (N,), in a quarter of the time."""

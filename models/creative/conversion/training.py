@@ -25,6 +25,7 @@ from models.creative.conversion.ensemble import Ensemble
 from models.creative.conversion.evaluation import evaluate, importance, overall
 from models.creative.conversion.options import ConversionOptions
 from models.creative.conversion.report import render_report
+from models.creative.conversion.sameness import write_sameness
 from models.creative.conversion.search import Found, SearchLimits, search
 from models.creative.conversion.shelf import copy_recognizer, shelve
 from models.creative.conversion.trees import Grower, Stopping, tree_options
@@ -81,6 +82,7 @@ def train(options: ConversionOptions, progress: Progress = lambda *_: None) -> P
         shelf = shelve(options, data, model, progress)
         write_catalogue(staged, shelf.catalogue)
         golden.write(staged, shelf.golden, model)
+        write_sameness(staged, data, spec)
         card = _model_card(options, data, found, ensembles, evaluation, time.monotonic() - started)
         card["catalogue"] = {"products": len(shelf.catalogue), "left_out": shelf.left_out}
         write_json(staged / "model_card.json", card)
