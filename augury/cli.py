@@ -51,6 +51,7 @@ _COMMANDS = {
     },
     "Service": {
         "heatmap": ("heatmap:heatmap", "Draw where people will look on an image."),
+        "recommend": ("recommend:recommend", "Recommend a version of a product photo."),
         "serve": ("serve:serve", "Run the service: collect events, answer with predictions."),
         "archive": ("archive:archive", "Compact the spool into the archive now."),
         "forget": ("forget:forget", "Forget a visitor: in the fast store, and in every partition of the archive."),

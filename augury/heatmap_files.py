@@ -94,14 +94,14 @@ def _check(targets: dict[str, str]) -> None:
     if twice:
         both = [file for file, target in targets.items() if target == twice[0]]
         raise HeatmapFilesError(f"{both[0]} and {both[1]} would both be drawn as {twice[0]}; draw them one by one")
-    inputs = {_identity(file): file for file in targets}
+    inputs = {identity(file): file for file in targets}
     for target in targets.values():
-        overwritten = inputs.get(_identity(target))
+        overwritten = inputs.get(identity(target))
         if overwritten is not None:
             raise HeatmapFilesError(f"{target} would overwrite the image {overwritten}; choose another output")
 
 
-def _identity(path: str) -> object:
+def identity(path: str) -> object:
     """Returns what two names of one file have in common, links and spellings aside."""
     if not is_local(path):
         return path

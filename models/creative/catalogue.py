@@ -1,6 +1,7 @@
 """The catalogue of an artifact: products with their looks and a thumbnail, to recommend others from."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -81,19 +82,36 @@ class Catalogue:
         Returns:
             int64 (K,) and float64 (K,), K being ``most`` or fewer.
         """
-        own = self.vectors.features.astype(np.float64)
-        if not len(own):
+        if not len(self):
             return np.empty(0, np.int64), np.empty(0)
-        mean = own.mean(axis=0)
-        alike = _unit(own - mean) @ _unit(features.astype(np.float64) - mean)
-        allowed = np.ones(len(own), np.bool_)
+        mean, looks = self._looks
+        alike = (looks @ _unit(features - mean)).astype(np.float64)
+        allowed = np.ones(len(alike), np.bool_)
         if kind is not None:
-            allowed &= np.array(self.table.column("kind").to_pylist()) == kind
-        for name in ("product", "image_id"):
-            allowed &= ~np.isin(np.array(self.table.column(name).to_pylist()), list(leave_out))
+            allowed &= self._names["kind"] == kind
+        if leave_out:
+            for name in ("product", "image_id"):
+                allowed &= ~np.isin(self._names[name], list(leave_out))
         places = np.flatnonzero(allowed)
         order = places[np.argsort(-alike[places], kind="stable")][:most]
         return order.astype(np.int64), alike[order]
+
+    @cached_property
+    def _looks(self) -> tuple[Floats32, Floats32]:
+        """The mean of all features, (D,), and each product's less the mean, of length 1, (P, D)."""
+        own = self.vectors.features
+        mean = own.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return mean, _unit(own - mean)
+
+    @cached_property
+    def _names(self) -> dict[str, npt.NDArray[np.object_]]:
+        names = ("kind", "product", "image_id")
+        return {name: np.array(self.table.column(name).to_pylist(), np.object_) for name in names}
+
+    @cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of product that there are, sorted."""
+        return tuple(sorted(set(self._names["kind"].tolist()) - {""}))
 
 
 def write_catalogue(folder: Path, rows: list[dict[str, Any]]) -> None:
@@ -109,6 +127,6 @@ def _matrix(column: pa.ChunkedArray) -> Floats32:
     return flat.reshape(rows, -1) if rows else np.empty((0, 0), np.float32)
 
 
-def _unit(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _unit(vectors: Floats32) -> Floats32:
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, 1.0))
+    return np.asarray(vectors / np.where(length > 0, length, 1.0), np.float32)
