@@ -42,11 +42,8 @@ BENTOML := .cache/bentoml
 bench-predict: $(VENV)/.installed-test $(BENTOML)/.installed  ## measure predictions, and the same model behind BentoML
 	$(BIN)/python -m benchmarks.predict --bentoml $(BENTOML)/bin/python
 
-bench-int8: $(VENV)/.installed-test  ## measure what 8-bit weights save and cost: make bench-int8 ARTIFACT=model EXAMPLES=examples
-	$(BIN)/python -m benchmarks.int8 --artifact $(ARTIFACT) --examples $(EXAMPLES)
-
-bench-%: $(VENV)/.installed-test  ## run one benchmark and write benchmarks/results/NAME.json
-	$(BIN)/python -m benchmarks.$(subst -,_,$*)
+bench-%: $(VENV)/.installed-test  ## run one benchmark, with ARGS if given, and write benchmarks/results/NAME.json
+	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
 
 lock: $(VENV)/.installed-uv  ## resolve pyproject.toml again into requirements/*.txt; UPGRADE=1 takes the newest versions
 	$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
