@@ -1,4 +1,4 @@
-"""What 8-bit weights and activations save, and what they cost: ``make bench-int8 ARGS='--artifact model --examples examples'``.
+"""What 8-bit weights save, and what they cost: ``make bench-int8 ARGS='--artifact model --examples examples'``.
 
 Of the exported graph and its INT8 form: bytes, milliseconds of a map (calls in turn, in one process), and NSS and CC on
 the test images. The ranges of activations are taken from 32 training images, as ``augury train attention --int8`` does.

@@ -15,11 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from apache_beam.metrics import Metrics
-from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.utils.windowed_value import WindowedValue
 
 from features.errors import AuguryError
 from features.storage import explained, open_atomic, open_filesystem
+from transforms.run_inference import ModelHandler, RunInference
 from transforms.tally import NAMESPACE
 from transforms.tfrecords import read_texts
 

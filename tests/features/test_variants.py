@@ -160,7 +160,8 @@ def test_parameters_that_change_nothing_change_nothing(image: np.ndarray) -> Non
     for _ in range(4):
         turned = Rotated().apply(turned)
     assert np.array_equal(turned, image)
-    assert np.array_equal(Recoloured(*border_colour(image), tolerance=0.0).apply(image), image)
+    recoloured = Recoloured(*border_colour(image), tolerance=0.0).apply(image)
+    assert np.abs(recoloured.astype(int) - image).max() <= 1  # there and back through CIELAB
 
 
 @given(st.floats(-8, 8), st.floats(0, 0.49), st.floats(0.5, 1))
