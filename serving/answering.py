@@ -22,7 +22,8 @@ async def open_answering(services: Services, rules: RecentRules) -> AsyncIterato
     """Gives the services their shelves and what uses them, if a registry is set, and closes them afterwards.
 
     Args:
-        services: with the archive open; ``shelves``, ``scorer``, ``prediction_log`` and ``heatmaps`` are set.
+        services: with the archive open; ``shelves``, ``scorer``, ``prediction_log``, ``heatmaps`` and
+            ``recommendations`` are set.
         rules: what the fast store keeps.
     """
     settings, counted_in = services.settings, services.metrics.registry
@@ -47,7 +48,24 @@ async def open_answering(services: Services, rules: RecentRules) -> AsyncIterato
             services.heatmaps = await stack.enter_async_context(open_heatmaps(services))
             family = attention_family(settings.heatmap_model_threads, settings.heatmap_device)
             await _open_shelf(stack, services, family, loads)
+        if settings.names_of("creative") is not None:
+            from serving.creative.recommendations import open_recommendations
+
+            services.recommendations = await stack.enter_async_context(open_recommendations(services))
+            await _open_creative(stack, services, loads)
         yield
+
+
+async def _open_creative(stack: AsyncExitStack, services: Services, loads: Counter) -> None:
+    from models.creative.brand_rules import BrandRuleError, BrandRules
+    from serving.creative.loaded import CreativeLoader
+
+    settings = services.settings
+    rules = BrandRules() if settings.recommend_rules is None else BrandRules.read(settings.recommend_rules)
+    loader = CreativeLoader(rules, settings.recommend_max_distance, settings.recommend_model_threads)
+    await _open_shelf(stack, services, loader.family, loads)
+    if loader.refused:  # a rule that does nothing is one that nobody notices: better no service
+        raise BrandRuleError(f"AUGURY_RECOMMEND_RULES does not fit {loader.refused[0]}")
 
 
 async def _open_shelf(stack: AsyncExitStack, services: Services, family: Family[M], loads: Counter) -> None:

@@ -16,6 +16,7 @@ from serving.attention import routes as attention
 from serving.auth import KeyRing
 from serving.collection import make_collector
 from serving.collection_schema import SECURITY_SCHEMES
+from serving.creative import routes as creative
 from serving.errors import install_error_handlers
 from serving.metrics import Metrics
 from serving.middleware import Watch
@@ -29,6 +30,7 @@ _ROUTERS = (
     collection.router,
     predictions.router,
     attention.router,
+    creative.router,
     model_admin.router,
     visitors.router,
     collector_script.router,
@@ -49,7 +51,7 @@ def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:
 
     app = FastAPI(
         title="Augury",
-        summary="Collects events, predicts what visitors will do and where people will look.",
+        summary="Collects events, predicts what visitors will do, where people will look and what converts.",
         version=version("augury"),
         lifespan=life,
         middleware=[

@@ -18,10 +18,12 @@ from features.storage import StorageError, explained
 from serving.spool import HOUR_US, SpoolFile
 from serving.spool import ArchiveError as ArchiveError
 
-EVENTS, REJECTED, PREDICTIONS, HEATMAPS = STREAMS = ("events", "rejected", "predictions", "heatmaps")
-"""Received messages (Segment's JSON), dead letters (``dead_letter_lines``), logged predictions and heatmaps."""
+STREAMS = ("events", "rejected", "predictions", "heatmaps", "recommendations")
+"""Received messages (Segment's JSON), dead letters (``dead_letter_lines``), and the logs of what was answered."""
 
-LOGS = (PREDICTIONS, HEATMAPS)
+EVENTS, REJECTED, PREDICTIONS, HEATMAPS, RECOMMENDATIONS = STREAMS
+
+LOGS = (PREDICTIONS, HEATMAPS, RECOMMENDATIONS)
 """Streams of usage data, which are kept for some time only."""
 
 _PROBE_BYTES = 4096

@@ -15,7 +15,7 @@ from features.events import DEAD_LETTER_SCHEMA, EVENT_SCHEMA, Adapted
 from features.recent_rules import RESERVED_PREFIX
 from features.segment import SegmentAdapter
 from features.tombstones import Tombstones
-from serving.archive import EVENTS, HEATMAPS, PREDICTIONS, REJECTED
+from serving.archive import EVENTS, HEATMAPS, PREDICTIONS, RECOMMENDATIONS, REJECTED
 
 PREDICTION_SCHEMA = pa.schema(
     [
@@ -60,11 +60,41 @@ HEATMAP_SCHEMA = pa.schema(
 )
 """A logged request for a heatmap or a comparison; ``other`` is as in ``PREDICTION_SCHEMA``."""
 
+RECOMMENDATION_SCHEMA = pa.schema(
+    [
+        pa.field("recommendation_id", pa.string()),
+        pa.field("time_us", pa.int64()),
+        pa.field("request_id", pa.string()),
+        pa.field("outcome", pa.string()),
+        pa.field("status", pa.int64()),
+        pa.field("model", pa.string()),
+        pa.field("version", pa.string()),
+        pa.field("target", pa.string()),
+        pa.field("campaign_type", pa.string()),
+        pa.field("industry", pa.string()),
+        pa.field("shoe_type", pa.string()),
+        pa.field("brand", pa.string()),
+        pa.field("gender", pa.string()),
+        pa.field("probability", pa.float64()),
+        pa.field("best_variant", pa.string()),
+        pa.field("reliable", pa.bool_()),
+        pa.field("images", pa.list_(pa.string())),
+        pa.field("bytes", pa.int64()),
+        pa.field("width", pa.int64()),
+        pa.field("height", pa.int64()),
+        pa.field("asked_by", pa.string()),
+        pa.field("seconds", pa.float64()),
+        pa.field("other", pa.string()),
+    ]
+)
+"""A logged request for a recommendation; ``other`` is as in ``PREDICTION_SCHEMA``."""
+
 SCHEMAS: Mapping[str, pa.Schema] = {
     EVENTS: EVENT_SCHEMA,
     REJECTED: DEAD_LETTER_SCHEMA,
     PREDICTIONS: PREDICTION_SCHEMA,
     HEATMAPS: HEATMAP_SCHEMA,
+    RECOMMENDATIONS: RECOMMENDATION_SCHEMA,
 }
 """The schema of each stream's parts."""
 
@@ -125,7 +155,7 @@ def forgotten(stream: str, rows: pa.RecordBatch, tombstones: Tombstones, hour_us
         return np.zeros(rows.num_rows, np.bool_)
     if stream == EVENTS:
         return tombstones.mask(rows)
-    if stream == HEATMAPS:
+    if stream in (HEATMAPS, RECOMMENDATIONS):
         return np.zeros(rows.num_rows, np.bool_)  # they name nobody
     found: npt.NDArray[np.bool_]
     if stream == PREDICTIONS:

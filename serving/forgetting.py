@@ -13,7 +13,7 @@ import orjson
 from features.recent_rules import Forgotten
 from features.storage import atomic_write, list_files
 from features.tombstones import Tombstones, tombstone_files
-from serving.archive import EVENTS, HEATMAPS, PREDICTIONS, STREAMS
+from serving.archive import EVENTS, HEATMAPS, PREDICTIONS, RECOMMENDATIONS, STREAMS
 from serving.compaction_parts import copy_rows, hour_of_part, list_parts, open_part, readable
 from serving.compaction_streams import SCHEMAS, forgotten
 
@@ -22,6 +22,7 @@ _COLUMNS = {
     EVENTS: ("anonymous_id", "user_id", "timestamp_us", "received_at_us"),
     PREDICTIONS: ("visitor", "time_us"),
     HEATMAPS: ("time_us",),
+    RECOMMENDATIONS: ("time_us",),
 }
 
 

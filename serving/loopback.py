@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,8 +71,7 @@ def loopback_service(**given: Any) -> Iterator[Loopback]:
             "admin_keys": (SecretStr(key),),
         }
         settings = load_settings({}, **{"write_keys": (), **given, **here})
-        listener = socket.create_server(("127.0.0.1", 0))
-        with _serving(settings, listener):
+        with socket.create_server(("127.0.0.1", 0)) as listener, _serving(settings, listener):
             host, port = listener.getsockname()
             yield Loopback(host, port, key, settings)
 
@@ -92,7 +91,12 @@ def _serving(settings: Settings, listener: socket.socket) -> Iterator[None]:
             raise
 
     server = uvicorn.Server(server_config(create_app(settings, opener)))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="loopback service", daemon=True)
+
+    def run() -> None:
+        with suppress(SystemExit):  # what uvicorn makes of a start that failed; ``problem`` says why
+            server.run(sockets=[listener])
+
+    thread = threading.Thread(target=run, name="loopback service", daemon=True)
     thread.start()
     try:
         deadline = time.monotonic() + _START_SECONDS

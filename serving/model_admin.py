@@ -17,7 +17,7 @@ router = APIRouter(
 )
 _SECURITY: dict[str, Any] = {"security": [{"adminKey": []}]}
 _Name = Annotated[str, Path(max_length=64, description="name of the model")]
-_Family = Annotated[Literal["behavior", "attention"], Query(description="family of the model")]
+_Family = Annotated[Literal["behavior", "attention", "creative"], Query(description="family of the model")]
 
 
 class ServedModel(BaseModel):
@@ -36,6 +36,11 @@ class ServedModel(BaseModel):
     effective_fixations: int | None = Field(
         default=None, description="what its confidence intervals stand for, where that was measured"
     )
+    targets: list[str] = Field(default=[], description="rates that it predicts")
+    variants: list[str] = Field(default=[], description="of a photo, that it compares")
+    categories: dict[str, list[str]] = Field(default={}, description="values that it has seen of each category")
+    catalogue: int | None = Field(default=None, description="products that it takes alternates from")
+    simulated: bool | None = Field(default=None, description="whether it learnt from simulated conversions")
     sequence_length: int | None = Field(default=None, description="most events that it reads")
     hides: list[str] = Field(default=[], description="names of events that it does not see")
     begins_after: list[str] = Field(default=[], description="names of events that it does not reach back beyond")

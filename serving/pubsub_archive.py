@@ -101,7 +101,7 @@ class PubSubArchive:
 def _message_id(line: bytes) -> str:
     """Returns what copies of a message are known by; empty for a dead letter, which has no copies."""
     row: Any = orjson.loads(line)
-    ids = ("messageId", "prediction_id", "heatmap_id")
+    ids = ("messageId", "prediction_id", "heatmap_id", "recommendation_id")
     found = next((row[name] for name in ids if row.get(name)), None) if isinstance(row, dict) else None
     return found if isinstance(found, str) else ""
 

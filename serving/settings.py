@@ -21,7 +21,7 @@ PREFIX = "AUGURY_"
 MAX_KEY_BYTES = 512
 """Longest key that is compared."""
 
-FAMILIES = ("behavior", "attention")
+FAMILIES = ("behavior", "attention", "creative")
 """Families of models that the service answers with."""
 
 _NOT_OURS = {"AUGURY_DATA"}  # the folder of the tests' real data sets
@@ -123,9 +123,11 @@ class Settings(BaseSettings):
     max_batch_events: int = Field(2_500, ge=1, le=100_000, description="limit on the events of one body")
     queue_events: int = Field(20_000, ge=1, description="events a worker lets wait before it answers 429")
     prediction_log_share: float = Field(
-        1.0, ge=0, le=1, description="share of predictions and heatmaps that are logged"
+        1.0, ge=0, le=1, description="share of predictions, heatmaps and recommendations that are logged"
     )
-    prediction_log_days: int = Field(90, ge=1, description="days that logged predictions and heatmaps are kept")
+    prediction_log_days: int = Field(
+        90, ge=1, description="days that logged predictions, heatmaps and recommendations are kept"
+    )
     heatmap_threads: int = Field(2, ge=1, le=64, description="heatmaps that a worker makes at once")
     heatmap_model_threads: int = Field(2, ge=1, le=64, description="threads that the model may use for one heatmap")
     heatmap_device: Literal["cpu", "cuda"] = Field("cpu", description="what models of attention run on")
@@ -146,6 +148,18 @@ class Settings(BaseSettings):
         0, ge=0, le=1_000_000, description="megabytes of images that are kept beside the log of heatmaps; 0: none"
     )
     heatmap_images_days: int = Field(30, ge=1, description="days that an image is kept")
+    recommend_threads: int = Field(2, ge=1, le=64, description="recommendations that a worker makes at once")
+    recommend_model_threads: int = Field(
+        2, ge=1, le=64, description="threads that the recogniser may use for one recommendation"
+    )
+    recommend_queue: int = Field(
+        16, ge=0, le=1_000, description="further requests for recommendations that a worker lets wait"
+    )
+    recommend_seconds: float = Field(20.0, gt=0, le=600, description="time limit of a recommendation, waiting included")
+    recommend_rules: Path | None = Field(None, description="TOML or JSON file of the variants that brands forbid")
+    recommend_max_distance: float | None = Field(
+        None, gt=0, le=2, description="how far a variant may be from its photo, instead of the model's own limits"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     access_log: bool = Field(False, description="log a line for every request")
     cors_origins: Texts = Field(("*",), description="origins whose pages may send events")

@@ -28,6 +28,7 @@ class Services:
         scorer: what answers with the models of ``behavior``, or None.
         prediction_log: where predictions are logged, or None.
         heatmaps: ``serving.attention.heatmaps.Heatmaps``, or None where ``attention`` is not served.
+        recommendations: ``serving.creative.recommendations.Recommendations``, or None where ``creative`` is not served.
         cleaning: which events no visitor made.
     """
 
@@ -41,6 +42,7 @@ class Services:
     scorer: Any = None
     prediction_log: Any = None
     heatmaps: Any = None
+    recommendations: Any = None
     cleaning: CleaningRules = field(default_factory=CleaningRules)
 
 

@@ -177,6 +177,10 @@ def _check(settings: Settings) -> None:
         )
     recent_rules(settings)
     collection_rules(settings, read_cleaning_rules(settings.cleaning))
+    if settings.recommend_rules is not None:
+        from models.creative.brand_rules import BrandRules  # with OpenCV, which nobody else needs here
+
+        BrandRules.read(settings.recommend_rules)
     if not settings.pubsub_topic:
         asyncio.run(_try_archive(settings))
 

@@ -15,7 +15,11 @@ from models.gates import GateResult, Gates, Thresholds
 from models.registry import RefusedError, Registry, RegistryError
 
 # Replaying a golden set runs the service with the family's own engine, so it is imported when it is called.
-_REPLAYS = {"behavior": "serving.verification", "attention": "serving.attention.verification"}
+_REPLAYS = {
+    "behavior": "serving.verification",
+    "attention": "serving.attention.verification",
+    "creative": "serving.creative.verification",
+}
 
 _LATEST, _CHAMPION = "latest", "champion"
 

@@ -12,8 +12,9 @@ def verify(model: ModelName, version: Version = "champion", registry: RegistryRo
     """Replay a version's golden set through a running service.
 
     Starts a service of its own on a loopback port with a private store, asks it over HTTP about every golden instance
-    (the raw events of `behavior` go into the store, an image of `attention` is sent along), and compares the bits of
-    the answer with what training computed. Exit code 1 when one of them differs. `augury promote` does the same.
+    (the raw events of `behavior` go into the store, an image of `attention` or `creative` is sent along), and compares
+    the bits of the answer with what training computed. Exit code 1 when one of them differs. `augury promote` does the
+    same.
 
     **Examples**
 

@@ -18,8 +18,8 @@ from features.images import ImageLimits
 from serving.archive import HEATMAPS
 from serving.attention.images_in import fetch_policy
 from serving.attention.kept_images import KeptImages
-from serving.attention.making import Made
 from serving.attention.workshop import Check, Place, Workshop
+from serving.image_questions import Made
 from serving.state import Services
 from serving.usage_log import UsageLog
 

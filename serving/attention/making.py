@@ -7,8 +7,6 @@ number of threads.
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -20,39 +18,17 @@ from features.attention_regions import Region, RegionShare, share_changes
 from features.attention_scores import AttentionScoreError, difference
 from features.attention_spec import MAP_LEVELS
 from features.heatmaps import draw_difference, draw_heatmap, encode_png
-from features.images import ImageLimits, Pixels, decode_image
+from features.images import ImageLimits
 from features.images_fit import Map
-from features.images_headers import NOT_AN_IMAGE, TOO_LARGE_BYTES, TOO_MANY_PIXELS, UNSUPPORTED_FORMAT, ImageError
 from serving.attention.canvas import Canvas, on_one_canvas
 from serving.attention.loaded import AttentionModel
 from serving.attention.query import COMPARE_TYPES, HEATMAP_TYPES, CompareQuery, HeatmapQuery
 from serving.attention.workshop import Check
 from serving.errors import ProblemError
+from serving.image_questions import Made, answer_headers, decoded
 
-_STATUS = {NOT_AN_IMAGE: 415, UNSUPPORTED_FORMAT: 415, TOO_LARGE_BYTES: 413, TOO_MANY_PIXELS: 413}
 _NAMES = ("before", "after")
 _SHARE = ("share", "low", "high", "rank", "rank_low", "rank_high")
-
-
-@dataclass(frozen=True)
-class Made:
-    """An answer.
-
-    Attributes:
-        body: of the response.
-        media_type: of it.
-        headers: of it, its ETag among them.
-        width: of what was answered about, pixels.
-        height: of it, pixels.
-        images: SHA-256, in hex, of each image's file.
-    """
-
-    body: bytes
-    media_type: str
-    headers: Mapping[str, str]
-    width: int
-    height: int
-    images: tuple[str, ...]
 
 
 def make_heatmap(
@@ -72,7 +48,7 @@ def make_heatmap(
         ProblemError: the image cannot be read, or a region is not on it.
     """
     regions = asked.regions()
-    image = _decoded(data, limits, "the image")
+    image = decoded(data, limits, "the image")
     check()
     density = model.attend(image)
     check()
@@ -117,7 +93,7 @@ def make_comparison(
         ProblemError: an image cannot be read, or a region is not on them.
     """
     regions = asked.regions()
-    images = [_decoded(data, limits, f"the image {name!r}") for name, data in zip(_NAMES, files, strict=True)]
+    images = [decoded(data, limits, f"the image {name!r}") for name, data in zip(_NAMES, files, strict=True)]
     densities = []
     for image in images:
         check()
@@ -142,15 +118,6 @@ def make_comparison(
     height, width = change.shape
     headers = {"X-Attention-Aligned": canvas.aligned, **_headers(model, asked, form, digests)}
     return Made(body, COMPARE_TYPES[form], headers, width, height, digests)
-
-
-def _decoded(data: bytes, limits: ImageLimits, what: str) -> Pixels:
-    if not data:
-        raise ProblemError(400, "no_image", f"{what} is empty; send the bytes of a PNG, JPEG, WebP, GIF or BMP file")
-    try:
-        return decode_image(data, limits)
-    except ImageError as e:
-        raise ProblemError(_STATUS.get(e.reason, 422), e.reason, f"{what} cannot be used: {e.detail}") from None
 
 
 def _changes(model: AttentionModel, canvas: Canvas, regions: Sequence[Region], asked: CompareQuery) -> dict[str, Any]:
@@ -196,6 +163,4 @@ def _headers(
 ) -> dict[str, str]:
     """Returns the headers that say what answered; the ETag stands for all that decides the bytes."""
     options = asked.model_dump(exclude={"model", "version", "format", "write_key", "url", "before_url", "after_url"})
-    decided = [version("augury"), model.name, model.version, form, list(digests), options]
-    tag = hashlib.sha256(orjson.dumps(decided, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-    return {"ETag": f'"{tag}"', "X-Model": f"{model.name} {model.version}", "Vary": "Accept"}
+    return {**answer_headers(model, digests, [form, options]), "Vary": "Accept"}
