@@ -15,7 +15,7 @@ from pipelines.dataset_job import make_dataset
 from pipelines.options import parse_options
 from pipelines.worker_pool import WorkerPool, worker_pool
 from transforms.creative_splits import ProductSplits, assign_product_splits, split_hashes
-from transforms.creative_work import CreativeLayout, Looks
+from transforms.creative_work import CreativeLayout, Looks, merge_reports
 from transforms.make_variants import LOOKS, MakeVariants, Sources
 from transforms.publish_creative import CreativeNotes, PublishCreative
 from transforms.read_events import TALLY
@@ -49,6 +49,8 @@ def build(
         made.pieces
         | "GroupByShard" >> beam.GroupByKey()
         | "WriteCreative" >> WriteCreative(recipe.spec, layout, letters, recipe.simulation, splits, tallies)
+        # Added up where they are made: what one shard reports is small, what a thousand do is not.
+        | "MergeReports" >> beam.CombineGlobally(merge_reports).without_defaults()
     )
     notes = CreativeNotes(
         sources=tuple(path for path in (options.catalogue, options.images, options.conversions) if path is not None),

@@ -5,7 +5,7 @@ it is being written. What crosses is numbers: hashes, counts, the names of spool
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -139,7 +139,7 @@ class CreativeLayout:
 
 @dataclass
 class CreativeReport:
-    """Counts of one written shard.
+    """Counts of one written shard, or of several.
 
     Attributes:
         examples: (split, variant) -> examples.
@@ -156,6 +156,17 @@ class CreativeReport:
     conversions: Counter[tuple[str, str]] = field(default_factory=Counter)
     ceiling: dict[tuple[str, str], npt.NDArray[np.float64]] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
+
+
+def merge_reports(reports: Iterable[CreativeReport]) -> CreativeReport:
+    """Adds reports up; theirs are left as they are."""
+    total = CreativeReport()
+    for report in reports:
+        for name in ("examples", "products", "kinds", "conversions", "rejected"):
+            getattr(total, name).update(getattr(report, name))
+        for key, sums in report.ceiling.items():
+            total.ceiling[key] = total.ceiling[key] + sums if key in total.ceiling else sums
+    return total
 
 
 def shard_of(number: int, per_shard: int) -> int:

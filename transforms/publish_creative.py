@@ -11,7 +11,7 @@ from features.creative_spec import COUNTS, CreativeSpec
 from features.splits import SPLITS
 from transforms.creative_ceiling import told
 from transforms.creative_splits import ProductSplits
-from transforms.creative_work import CreativeLayout, CreativeReport
+from transforms.creative_work import CreativeLayout, CreativeReport, merge_reports
 from transforms.make_variants import ANYHOW, SIMULATED_BY
 from transforms.publish import PublishOnce, check_bad_share, publish_dataset, remove_spool
 from transforms.simulate_conversions import Simulation
@@ -104,12 +104,7 @@ def creative_card(
     notes: CreativeNotes,
 ) -> dict[str, Any]:
     """Returns the dataset card: counts a split, what was left out and why, whether conversions were simulated."""
-    total = CreativeReport()
-    for report in reports:
-        for name in ("examples", "products", "kinds", "conversions"):
-            getattr(total, name).update(getattr(report, name))
-        for key, sums in report.ceiling.items():
-            total.ceiling[key] = total.ceiling.get(key, 0) + sums
+    total = merge_reports(reports)
     return {
         "fingerprint": spec.fingerprint,
         "sources": list(notes.sources),
