@@ -72,9 +72,7 @@ class Asked:
         for name in ("target", "campaign_type", "industry", "shoe_type", "brand", "gender", "product"):
             value = getattr(self, name)
             if not isinstance(value, str) or len(value) > MOST_CHARACTERS:
-                raise RecommendationError(
-                    f"{name} is {str(value)[:50]!r}...; expected at most {MOST_CHARACTERS} letters"
-                )
+                raise RecommendationError(f"{name} is {str(value)[:50]!r}; expected up to {MOST_CHARACTERS} characters")
         if isinstance(self.alternates, bool) or not isinstance(self.alternates, int):
             raise RecommendationError(f"alternates is {self.alternates!r}; expected a whole number")
         if not 0 <= self.alternates <= MOST_ALTERNATES:
