@@ -8,6 +8,9 @@ import pytest
 from features.creative_spec import CreativeSpec, VariantSpec
 from models.artifact import PredictorError
 from models.creative.sameness import SAMENESS_FILE, UNMEASURED_LIMIT, Sameness
+from tests.served_creative import creative_artifact
+
+__all__ = ["creative_artifact"]  # a fixture
 
 SPEC = CreativeSpec(width=32, height=32, variants=(VariantSpec("original"), VariantSpec("sketch")))
 
@@ -70,3 +73,10 @@ def test_what_does_not_hold_together(tmp_path) -> None:
     (tmp_path / SAMENESS_FILE).write_text("{}")
     with pytest.raises(PredictorError, match="does not hold together"):
         Sameness.load(tmp_path, SPEC, 6)
+
+
+def test_training_measures_it(creative_artifact) -> None:
+    spec = CreativeSpec.from_json((creative_artifact / "creative_spec.json").read_text())
+    found = Sameness.load(creative_artifact, spec, 4)
+    assert found.measured and found.limits[0] == 0 and (found.limits[1:] > 0).all()
+    assert json.loads((creative_artifact / SAMENESS_FILE).read_text())["products"] == 12
