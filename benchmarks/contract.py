@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.figures import Figure, write_results
 from benchmarks.published import publish_model
 from benchmarks.service import ADMIN_KEY, WRITE_KEY, Service, running
+from tests import served_attention, served_creative
 
 _CHECKS = (
     "not_a_server_error",
@@ -26,7 +27,7 @@ _CHECKS = (
 
 
 def main() -> None:
-    """Runs schemathesis with a model loaded, and writes ``benchmarks/results/contract.json``."""
+    """Runs schemathesis with a model of every family loaded, and writes ``benchmarks/results/contract.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=200, help="requests generated for an operation and phase")
     parser.add_argument("--seed", type=int, default=0)
@@ -34,6 +35,9 @@ def main() -> None:
     scratch = Path(tempfile.mkdtemp(prefix="augury-bench-"))
     try:
         shop = publish_model(scratch)
+        registry = Path(shop.registry)
+        served_attention.promote(registry, served_attention.artifact(scratch / "attention"))
+        served_creative.promote(registry, served_creative.write_artifact(scratch / "creative"))
         with running({"AUGURY_REGISTRY": shop.registry}) as service:
             report = _run(service, scratch, given.examples, given.seed)
     finally:
@@ -46,7 +50,7 @@ def _run(service: Service, scratch: Path, examples: int, seed: int) -> dict[str,
     configuration = scratch / "schemathesis.toml"
     headers = "[[operations]]\ninclude-path-regex = {path!r}\nheaders = {{ Authorization = {given!r} }}\n"
     configuration.write_text(
-        headers.format(path="^/v1/[a-z]+$|^/v1/(predict|attention)", given=_basic(WRITE_KEY))
+        headers.format(path="^/v1/[a-z]+$|^/v1/(predict|attention|creative)", given=_basic(WRITE_KEY))
         + headers.format(path="^/v1/(models|visitors)", given=_basic(ADMIN_KEY))
     )
     found = scratch / "report.json"

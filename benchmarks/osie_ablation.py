@@ -1,4 +1,4 @@
-"""What each part of the attention model brings on OSIE, three seeds each: ``make bench-osie-ablation``.
+"""What CoordConv and merging in cursor data bring on OSIE, three seeds each: ``make bench-osie-ablation``.
 
 A training takes minutes, all of them an hour or two; with ``--scratch`` what is there already is not done again.
 """
@@ -26,7 +26,6 @@ class Arm(NamedTuple):
 
 
 ARMS = {
-    "plain": Arm(False, ("--encoder=plain", "--width=8")),
     "pretrained": Arm(False, ()),
     "coordconv": Arm(False, ("--coordinates=ij",)),
     "merged": Arm(True, ()),
@@ -62,14 +61,8 @@ def _scores(scratch: Path, name: str, arm: Arm, given: argparse.Namespace) -> Sc
 
 
 def _figures(found: Mapping[str, Scores], epochs: int) -> list[Figure]:
-    how = (
-        f"MobileNetV2 (the plain U-Net is 8 channels wide) at 320x240, {epochs} epochs, seeds "
-        f"{', '.join(map(str, SEEDS))}, 200 test images"
-    )
+    how = f"MobileNetV2 at 320x240, {epochs} epochs, seeds {', '.join(map(str, SEEDS))}, 200 test images"
     figures = [
-        _delta(
-            "encoder_delta", "a pretrained encoder against the plain U-Net", found["plain"], found["pretrained"], how
-        ),
         _delta("coordconv_delta", "CoordConv against none", found["pretrained"], found["coordconv"], how),
         _delta("merge_delta", "training on eye and cursor against eye", found["pretrained"], found["merged"], how),
     ]
