@@ -83,6 +83,7 @@ def _figures(osie: Path, scratch: Path, rounds: int) -> list[Figure]:
             f"{work_one:.1f} with 1 process over {work_two:.1f} with 2",
             work_one / work_two,
             "ratio",
+            ">= 1.6",
         ),
         *(
             Figure(

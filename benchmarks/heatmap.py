@@ -25,9 +25,11 @@ from benchmarks.figures import Figure, write_results
 from benchmarks.heatmap_side import ENGINES, THREADS
 from benchmarks.load import request, send
 from benchmarks.service import WRITE_KEY, running
+from features.attention_spec import SPEC, AttentionSpec
 from features.heatmaps import draw_heatmap, encode_png
 from features.images import decode_image
 from features.images_fit import letterbox
+from features.storage import read_text
 from models.attention.pages import attend
 from models.attention.predictor import Predictor
 from models.gates import GateResult
@@ -46,7 +48,7 @@ class SidesDifferError(RuntimeError):
 
 
 def main() -> None:
-    """Measures, and writes ``benchmarks/results/heatmap.json``."""
+    """Measures, and writes ``benchmarks/results/heatmap.json``; the model's size joins its name where one is given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--artifact", type=Path, help="of a trained model; by default an untrained one is made")
     parser.add_argument("--requests", type=int, default=100, help="measured requests to the service")
@@ -55,7 +57,8 @@ def main() -> None:
     try:
         artifact = given.artifact or _made(scratch / "artifact")
         figures = [*_service_figures(scratch, artifact, given.requests), _engines_figure(scratch, artifact)]
-        write_results("heatmap", figures)
+        spec = AttentionSpec.from_json(read_text(artifact / SPEC))
+        write_results(f"heatmap-{spec.width}x{spec.height}" if given.artifact else "heatmap", figures)
     finally:
         shutil.rmtree(scratch)
 

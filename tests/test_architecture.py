@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Whom each package may import, besides itself. augury/ sees both chains; benchmarks do, and borrow small models of the tests.
+# Whom each package may import, besides itself. augury/ sees both chains; benchmarks too, and small models of the tests.
 LAYERS: Mapping[str, set[str]] = {
     "features": set(),
     "example_generators": {"features"},
