@@ -4,10 +4,12 @@ A training takes minutes, all of them an hour or two; with ``--scratch`` what is
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,22 +44,27 @@ def main() -> None:
     given = parser.parse_args()
     scratch = Path(given.scratch or tempfile.mkdtemp(prefix="augury-bench-"))
     try:
-        found = {name: _scores(scratch, name, arm, given) for name, arm in ARMS.items()}
-        write_results("osie-ablation", _figures(found, given.max_epochs))
+        models = {name: _trained(scratch, name, arm, given) for name, arm in ARMS.items()}
+        with ProcessPoolExecutor(os.cpu_count()) as pool:
+            scored = {name: list(pool.map(_score, outputs)) for name, outputs in models.items()}
+        write_results("osie-ablation", _figures(scored, given.max_epochs))
     finally:
         if not given.scratch:
             shutil.rmtree(scratch)
 
 
-def _scores(scratch: Path, name: str, arm: Arm, given: argparse.Namespace) -> Scores:
+def _trained(scratch: Path, name: str, arm: Arm, given: argparse.Namespace) -> list[Path]:
+    """Returns the artifacts of an arm, one a seed."""
     examples = make_osie_examples(scratch, cursor=arm.cursor)
     flags = [*arm.flags, f"--max-epochs={given.max_epochs}", f"--threads={given.threads}"]
-    found = []
-    for seed in SEEDS:
-        output = scratch / f"{name}-{seed}"
+    outputs = [scratch / f"{name}-{seed}" for seed in SEEDS]
+    for seed, output in zip(SEEDS, outputs, strict=True):
         train_osie(examples, output, [*flags, f"--seed={seed}"])
-        found.append(means(osie_scores(output)))
-    return found
+    return outputs
+
+
+def _score(artifact: Path) -> dict[str, float]:
+    return means(osie_scores(artifact))
 
 
 def _figures(found: Mapping[str, Scores], epochs: int) -> list[Figure]:
