@@ -122,7 +122,7 @@ class ImageQuestion(Generic[M]):
             "bytes": None,
             "width": None,
             "height": None,
-            "asked_by": "url" if any(urls.values()) else "body",
+            "asked_by": "url" if any(url is not None for url in urls.values()) else "body",
         }
 
     async def answer(self, check: Callable[[], None], make: Job[M]) -> Response:

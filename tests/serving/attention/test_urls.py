@@ -56,10 +56,10 @@ def fetched(service, url: str, **query: object):
 def test_nothing_is_fetched_unless_a_setting_says_so(start, port: int) -> None:
     before = len(_Shop.asked)
     service = start()
-    for url in (f"http://127.0.0.1:{port}/page.png", "https://example.org/a.png", "file:///etc/passwd"):
+    for url in (f"http://127.0.0.1:{port}/page.png", "https://example.org/a.png", "file:///etc/passwd", ""):
         response = fetched(service, url)
         assert (response.status_code, response.json()["error"]) == (400, "url_not_allowed")
-    for query in ({"before_url": "https://example.org/a.png"}, {"after_url": "https://example.org/a.png"}):
+    for query in ({"before_url": "https://example.org/a.png"}, {"after_url": ""}, {"before_url": "", "after_url": ""}):
         response = service.client.post("/v1/attention/compare", params=query)
         assert (response.status_code, response.json()["error"]) == (400, "url_not_allowed")
     assert len(_Shop.asked) == before
