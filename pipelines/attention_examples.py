@@ -2,18 +2,17 @@
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
 
 import apache_beam as beam
-import orjson
 
 from features.images import ImageLimits
 from pipelines.attention_recipe import WORKER_MODULES, AttentionExamplesOptions, AttentionRecipe, make_attention_recipe
-from pipelines.dataset_job import make_dataset
+from pipelines.dataset_job import make_pooled_dataset
+from pipelines.launch import print_json
 from pipelines.options import parse_options
-from pipelines.worker_pool import WorkerPool, worker_pool
+from pipelines.worker_pool import WorkerPool
 from transforms.attention_splits import ImageSplits, assign_image_splits
 from transforms.attention_work import AttentionLayout, Looks
 from transforms.publish_attention import AttentionNotes, PublishAttention
@@ -82,17 +81,13 @@ def make_attention_examples(
     Raises:
         AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
     """
-    with (
-        nullcontext(pool) if pool else worker_pool(options.processes, WORKER_MODULES, options.paths, beam_flags) as pool
-    ):
-        return make_dataset(options, beam_flags, make_attention_recipe, build, pool)
+    return make_pooled_dataset(options, beam_flags, WORKER_MODULES, make_attention_recipe, build, pool)
 
 
 def run(argv: Sequence[str]) -> None:
     """Runs the pipeline as ``argv`` says: its own options and Beam's; prints the card."""
     options, beam_flags = parse_options(AttentionExamplesOptions, argv, __doc__)
-    card = make_attention_examples(options, beam_flags)
-    sys.stdout.write(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+    print_json(make_attention_examples(options, beam_flags))
 
 
 class _AssignSplits(beam.DoFn):

@@ -6,11 +6,11 @@ from importlib.metadata import version
 from typing import Any
 
 import apache_beam as beam
-import orjson
 
 from features.sessions import Window
 from pipelines.behavior_recipe import ExamplesOptions, Recipe, make_recipe
 from pipelines.dataset_job import make_dataset
+from pipelines.launch import print_json
 from pipelines.options import parse_options
 from transforms.clean_events import CleanEvents
 from transforms.link_visitors import FindLinks, resolve_links
@@ -78,8 +78,7 @@ def make_examples(options: ExamplesOptions, beam_flags: Sequence[str] = ()) -> d
 def run(argv: Sequence[str]) -> None:
     """Runs the pipeline as ``argv`` says: its own options and Beam's; prints the card."""
     options, beam_flags = parse_options(ExamplesOptions, argv, __doc__)
-    card = make_examples(options, beam_flags)
-    sys.stdout.write(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+    print_json(make_examples(options, beam_flags))
 
 
 def _window(given: Window | None, tallies: list[Tally]) -> Window:

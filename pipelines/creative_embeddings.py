@@ -3,7 +3,6 @@
 import hashlib
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -17,10 +16,11 @@ from features.fingerprinted import DATASET_CARD
 from features.splits import SPLITS
 from features.storage import StorageError, list_files, read_bytes, read_text
 from models.creative.recognizer import MODEL_FILE, Recognizer
-from pipelines.dataset_job import make_dataset
+from pipelines.dataset_job import make_pooled_dataset
 from pipelines.embeddings_options import WORKER_MODULES, CreativeEmbeddingsOptions, EmbeddingOptionError
+from pipelines.launch import print_json
 from pipelines.options import parse_options
-from pipelines.worker_pool import WorkerPool, worker_pool
+from pipelines.worker_pool import WorkerPool
 from transforms.embed_images import EmbedImages, ExamplesFile
 from transforms.publish_embeddings import EmbeddingNotes, PublishEmbeddings
 from transforms.staging import Staging
@@ -105,17 +105,13 @@ def make_creative_embeddings(
     Raises:
         AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
     """
-    with (
-        nullcontext(pool) if pool else worker_pool(options.processes, WORKER_MODULES, options.paths, beam_flags) as pool
-    ):
-        return make_dataset(options, beam_flags, make_recipe, build, pool)
+    return make_pooled_dataset(options, beam_flags, WORKER_MODULES, make_recipe, build, pool)
 
 
 def run(argv: Sequence[str]) -> None:
     """Runs the pipeline as ``argv`` says: its own options and Beam's; prints the card."""
     options, beam_flags = parse_options(CreativeEmbeddingsOptions, argv, __doc__)
-    card = make_creative_embeddings(options, beam_flags)
-    sys.stdout.write(orjson.dumps(card, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+    print_json(make_creative_embeddings(options, beam_flags))
 
 
 if __name__ == "__main__":

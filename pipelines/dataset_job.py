@@ -1,6 +1,7 @@
 """A job that makes a data set: staged, run to its end, and put in place with its card, or as if it had never begun."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, Protocol, TypeVar
 
 import apache_beam as beam
@@ -9,7 +10,7 @@ import orjson
 from features.fingerprinted import DATASET_CARD
 from features.storage import list_files, open_filesystem, read_bytes
 from pipelines.launch import beam_options, choose_runner, run_to_end
-from pipelines.worker_pool import WorkerPool
+from pipelines.worker_pool import WorkerPool, worker_pool
 from transforms.staging import Staging
 
 
@@ -29,7 +30,20 @@ class DatasetOptions(Protocol):
         """Where what is rejected goes; empty where nothing can be."""
 
 
+class PooledOptions(DatasetOptions, Protocol):
+    """What the options of a job say that may have worker processes of its own."""
+
+    @property
+    def processes(self) -> int:
+        """Number of worker processes on this machine."""
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """Every path that the job reads or writes."""
+
+
 Options = TypeVar("Options", bound=DatasetOptions)
+Pooled = TypeVar("Pooled", bound=PooledOptions)
 Recipe = TypeVar("Recipe")
 
 
@@ -67,6 +81,32 @@ def make_dataset(
         staging.discard()
     card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{DATASET_CARD}"))
     return card
+
+
+def make_pooled_dataset(
+    options: Pooled,
+    beam_flags: Sequence[str],
+    worker_modules: Sequence[str],
+    make_recipe: Callable[[Pooled], Recipe],
+    build: Callable[[beam.Pipeline, Pooled, Recipe, Staging], Any],
+    pool: WorkerPool | None = None,
+) -> dict[str, Any]:
+    """Does what ``make_dataset`` does, in ``options.processes`` worker processes.
+
+    Args:
+        options: what was asked for.
+        beam_flags: flags for Beam.
+        worker_modules: what the workers import before there is work.
+        make_recipe: makes the options concrete, before any work.
+        build: composes the pipeline.
+        pool: of the workers, where one was started early.
+
+    Raises:
+        AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
+    """
+    own = nullcontext(pool) if pool else worker_pool(options.processes, worker_modules, options.paths, beam_flags)
+    with own as workers:
+        return make_dataset(options, beam_flags, make_recipe, build, workers)
 
 
 def _clear_dead_letters(folder: str) -> None:

@@ -3,10 +3,13 @@
 import argparse
 import logging
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import apache_beam as beam
+import orjson
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, create_runner
@@ -22,6 +25,11 @@ class PipelineOptionError(AuguryError, ValueError):
 
 class PipelineFailedError(AuguryError, RuntimeError):
     """A pipeline that failed inside its runner; the message is that of the project error that stopped it."""
+
+
+def print_json(found: Mapping[str, Any]) -> None:
+    """Prints what a pipeline found out, such as a dataset card, as JSON."""
+    sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
 def beam_options(flags: Sequence[str]) -> PipelineOptions:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 
 import apache_beam as beam
-import orjson
 from apache_beam.runners.runner import PipelineResult
 
 from features.adapters import get_adapter
@@ -14,7 +13,7 @@ from features.events import EVENT_SCHEMA
 from features.tombstones import Tombstones, tombstone_files, tombstones_beside
 from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS
 from pipelines.estimate import estimate_rows
-from pipelines.launch import beam_options, choose_runner, run_to_end
+from pipelines.launch import beam_options, choose_runner, print_json, run_to_end
 from pipelines.options import parse_options
 from pipelines.warm_options import WarmStoreError, WarmStoreOptions
 from transforms.clean_events import CleanEvents
@@ -74,8 +73,7 @@ def warm_store(options: WarmStoreOptions, beam_flags: Sequence[str] = ()) -> dic
 def run(argv: Sequence[str]) -> None:
     """Runs the pipeline as ``argv`` says: its own options and Beam's; prints what it counted."""
     options, beam_flags = parse_options(WarmStoreOptions, argv, __doc__)
-    counts = warm_store(options, beam_flags)
-    sys.stdout.write(orjson.dumps(counts, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
+    print_json(warm_store(options, beam_flags))
 
 
 def _counts(result: PipelineResult) -> dict[str, dict[str, int]]:
