@@ -14,7 +14,7 @@ from pipelines.launch import print_json
 from pipelines.options import parse_options
 from pipelines.worker_pool import WorkerPool
 from transforms.attention_splits import ImageSplits, assign_image_splits
-from transforms.attention_work import AttentionLayout, Looks
+from transforms.image_sets import ImageLayout, Looks
 from transforms.publish_attention import AttentionNotes, PublishAttention
 from transforms.read_attention import LOOKS, ReadAttention
 from transforms.read_gaze import GazeReader
@@ -36,7 +36,7 @@ def build(
         staging: where files are written and where they end.
     """
     letters = options.dead_letter_folder
-    layout = AttentionLayout(staging.work, recipe.shards, flush=not staging.staged)
+    layout = ImageLayout(staging.work, recipe.shards, flush=not staging.staged)
     read = pipeline | "ReadAttention" >> ReadAttention(
         recipe.gaze,
         recipe.images,

@@ -12,8 +12,8 @@ from features.storage import explained, list_files, open_filesystem
 from pipelines.attention_sets import GazeSet, GazeSource, SetsFile, read_sets
 from pipelines.split_table import read_split_table
 from pipelines.worker_pool import MOST_PROCESSES
-from transforms.attention_splits import SplitShares
 from transforms.attention_work import GazeTask, ImageTask, stem_of
+from transforms.image_sets import SplitShares
 
 IMAGES_PER_SHARD = 50
 MAX_SHARDS = 4096

@@ -14,7 +14,8 @@ from pipelines.launch import print_json
 from pipelines.options import parse_options
 from pipelines.worker_pool import WorkerPool
 from transforms.creative_splits import ProductSplits, assign_product_splits, split_hashes
-from transforms.creative_work import CreativeLayout, Looks, merge_reports
+from transforms.creative_work import CreativeLayout, merge_reports
+from transforms.image_sets import Looks
 from transforms.make_variants import LOOKS, MakeVariants, Sources
 from transforms.publish_creative import CreativeNotes, PublishCreative
 from transforms.read_events import TALLY

@@ -15,8 +15,8 @@ from features.options import option
 from features.storage import list_files
 from features.variants import DEFAULT_VARIANTS
 from pipelines.worker_pool import MOST_PROCESSES
-from transforms.creative_splits import SplitShares
 from transforms.creative_work import CatalogueTask, ConversionTask, PhotoTask, Product, shard_of
+from transforms.image_sets import SplitShares
 from transforms.ipc import to_ipc
 from transforms.simulate_conversions import KINDS, Simulation
 

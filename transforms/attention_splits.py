@@ -1,6 +1,5 @@
 """Which split each image belongs to: official splits respected, near-duplicates never in two of them."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,32 +7,14 @@ import mmh3
 import numpy as np
 import numpy.typing as npt
 
-from features.images_hash import near_duplicates
 from features.splits import SPLITS
-from transforms.attention_work import ImageTask, Looks
+from transforms.attention_work import ImageTask
+from transforms.image_sets import Looks, SplitShares, find_alike
 
 NEAR_DUPLICATE = "near_duplicate_in_another_split"
 
 UNREAD = -2
 LEFT_OUT = -1
-
-
-@dataclass(frozen=True)
-class SplitShares:
-    """How images without an official split are divided.
-
-    Attributes:
-        validation: share of validation.
-        test: share of test.
-        seed: of the hash that decides.
-        near_bits: images whose perceptual hashes differ in at most so many of 64 bits are near-duplicates; None
-            looks for none.
-    """
-
-    validation: float = 0.1
-    test: float = 0.1
-    seed: int = 0
-    near_bits: int | None = 4
 
 
 @dataclass(frozen=True)
@@ -64,16 +45,9 @@ def assign_image_splits(images: Sequence[ImageTask], looks: Iterable[Looks], sha
         looks: of those that were read.
         shares: how to divide.
     """
-    looks = list(looks)
     splits = np.full(len(images), UNREAD, np.int8)
-    if not sum(len(some.numbers) for some in looks):
-        return ImageSplits(splits, 0, 0)
-    numbers = np.concatenate([some.numbers for some in looks])
-    hashes = np.concatenate([some.hashes for some in looks])
-    order = np.argsort(numbers)
-    numbers, hashes = numbers[order], hashes[order]
-    bits = shares.near_bits
-    firsts = np.arange(len(numbers)) if bits is None else near_duplicates(hashes, bits)
+    alike = find_alike(list(looks), shares.near_bits)
+    numbers, firsts = alike.numbers, alike.firsts
     official = np.array([_official(images[number]) for number in numbers.tolist()], np.int8)
     highest = np.full(len(numbers), UNREAD, np.int8)
     np.maximum.at(highest, firsts, official)  # by group, at the place of its first image
@@ -81,8 +55,7 @@ def assign_image_splits(images: Sequence[ImageTask], looks: Iterable[Looks], sha
         highest[place] = _hashed(images[numbers[place]], shares)
     group = highest[firsts]
     splits[numbers] = np.where((official >= 0) & (official < group), LEFT_OUT, group)
-    sizes = np.array([n for n in Counter(firsts.tolist()).values() if n > 1], np.int64)
-    return ImageSplits(splits, len(sizes), int(sizes.sum()))
+    return ImageSplits(splits, len(alike.sizes), int(alike.sizes.sum()))
 
 
 def _official(task: ImageTask) -> int:
@@ -91,4 +64,4 @@ def _official(task: ImageTask) -> int:
 
 def _hashed(task: ImageTask, shares: SplitShares) -> int:
     share = mmh3.hash(f"{task.set_name}/{task.image}", shares.seed, signed=False) / 2**32
-    return int(np.digitize(share, [1 - shares.validation - shares.test, 1 - shares.test]))
+    return int(shares.split_of(share))

@@ -1,14 +1,8 @@
-"""What an attention-examples job works on: images, gaze files, and what is known of each; plain and picklable.
-
-Image bytes never cross from one stage to the next: they wait in spool files, in the data set's folder while it is being
-written. What crosses is points, hashes, counts and the names of spool files.
-"""
+"""What an attention-examples job works on: images, gaze files, and what is known of each; plain and picklable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 PIECE_SCHEMA = pa.schema(
@@ -79,47 +73,6 @@ class GazeTask:
     columns: Mapping[str, str] = field(default_factory=dict)
     one_based: bool = False
     sample_ms: float | None = None
-
-
-@dataclass(frozen=True)
-class AttentionLayout:
-    """Where the files of an attention data set go.
-
-    Attributes:
-        folder: the (staged) folder.
-        shards: number of shards, which is in every file name.
-        flush: whether every file is flushed to the disk by itself.
-    """
-
-    folder: str
-    shards: int
-    flush: bool = True
-
-    def examples_path(self, split: str, shard: int) -> str:
-        """Returns the TFRecord file of one shard of a split."""
-        return f"{self.folder}/{split}/examples-{shard:05d}-of-{self.shards:05d}.tfrecord"
-
-    @property
-    def spool(self) -> str:
-        """The folder of spool files; it is gone when the data set is in place."""
-        return f"{self.folder}/.spool"
-
-    def spool_path(self, number: int) -> str:
-        """Returns the spool file of the images that are read together, by the number of the first of them."""
-        return f"{self.spool}/images-{number:07d}.arrow"
-
-
-@dataclass(frozen=True)
-class Looks:
-    """What some images look like.
-
-    Attributes:
-        numbers: int32 (N,), of the images.
-        hashes: uint64 (N,), perceptual hashes.
-    """
-
-    numbers: npt.NDArray[np.int32]
-    hashes: npt.NDArray[np.uint64]
 
 
 def shard_of(number: int, shards: int) -> int:

@@ -7,28 +7,9 @@ import mmh3
 import numpy as np
 import numpy.typing as npt
 
-from features.images_hash import near_duplicates
-from transforms.creative_work import Looks
+from transforms.image_sets import Looks, SplitShares, find_alike
 
 UNREAD = -1
-
-
-@dataclass(frozen=True)
-class SplitShares:
-    """How products are divided.
-
-    Attributes:
-        validation: share of validation.
-        test: share of test.
-        seed: of the hash that decides.
-        near_bits: photos whose perceptual hashes differ in at most so many of 64 bits are near-duplicates; None looks
-            for none.
-    """
-
-    validation: float = 0.1
-    test: float = 0.1
-    seed: int = 0
-    near_bits: int | None = 4
 
 
 @dataclass(frozen=True)
@@ -62,18 +43,9 @@ def assign_product_splits(hashes: npt.NDArray[np.uint32], looks: Iterable[Looks]
         looks: of the photos that were read.
         shares: how to divide.
     """
-    looks = list(looks)
     splits = np.full(len(hashes), UNREAD, np.int8)
-    if not sum(len(some.numbers) for some in looks):
-        return ProductSplits(splits, 0, 0)
-    numbers = np.concatenate([some.numbers for some in looks])
-    order = np.argsort(numbers)
-    numbers = numbers[order]
-    alike = np.concatenate([some.hashes for some in looks])[order]
-    firsts = np.arange(len(numbers)) if shares.near_bits is None else near_duplicates(alike, shares.near_bits)
-    least = np.full(len(numbers), np.iinfo(np.uint32).max, np.uint32)
-    np.minimum.at(least, firsts, hashes[numbers])
-    share = least[firsts] / 2**32
-    splits[numbers] = np.digitize(share, [1 - shares.validation - shares.test, 1 - shares.test])
-    sizes = np.bincount(firsts)
-    return ProductSplits(splits, int((sizes > 1).sum()), int(sizes[sizes > 1].sum()))
+    alike = find_alike(list(looks), shares.near_bits)
+    least = np.full(len(alike.numbers), np.iinfo(np.uint32).max, np.uint32)
+    np.minimum.at(least, alike.firsts, hashes[alike.numbers])
+    splits[alike.numbers] = shares.split_of(least[alike.firsts] / 2**32)
+    return ProductSplits(splits, len(alike.sizes), int(alike.sizes.sum()))

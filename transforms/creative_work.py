@@ -1,8 +1,4 @@
-"""What a creative-examples job works on, and what its stages hand over; plain and picklable.
-
-Image bytes never cross from one stage to the next: they wait in spool files, one a task, in the data set's folder while
-it is being written. What crosses is numbers: hashes, counts, the names of spool files.
-"""
+"""What a creative-examples job works on, and what its stages hand over; plain and picklable."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+from transforms.image_sets import ImageLayout
 
 SPOOL_SCHEMA = pa.schema(
     [
@@ -93,48 +91,12 @@ class CatalogueTask:
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What some photos look like.
-
-    Attributes:
-        numbers: int32 (N,), of the products.
-        hashes: uint64 (N,), perceptual hashes.
-    """
-
-    numbers: npt.NDArray[np.int32]
-    hashes: npt.NDArray[np.uint64]
-
-
-@dataclass(frozen=True)
-class CreativeLayout:
-    """Where the files of a creative data set go.
-
-    Attributes:
-        folder: the (staged) folder.
-        shards: number of shards, which is in every file name.
-        flush: whether every file is flushed to the disk by itself.
-    """
-
-    folder: str
-    shards: int
-    flush: bool = True
-
-    def examples_path(self, split: str, shard: int) -> str:
-        """Returns the TFRecord file of one shard of a split."""
-        return f"{self.folder}/{split}/examples-{shard:05d}-of-{self.shards:05d}.tfrecord"
+class CreativeLayout(ImageLayout):
+    """Where the files of a creative data set go."""
 
     def conversions_path(self, split: str, shard: int) -> str:
         """Returns the Parquet file with the conversions of one shard of a split."""
         return f"{self.folder}/{split}/conversions-{shard:05d}-of-{self.shards:05d}.parquet"
-
-    @property
-    def spool(self) -> str:
-        """The folder of spool files; it is gone when the data set is in place."""
-        return f"{self.folder}/.spool"
-
-    def spool_path(self, task: int) -> str:
-        """Returns the spool file of one task."""
-        return f"{self.spool}/task-{task:06d}.arrow"
 
 
 @dataclass

@@ -26,18 +26,18 @@ from features.images_hash import perceptual_hash
 from features.images_headers import ImageError
 from features.storage import StorageError, explained, open_atomic, open_filesystem, read_bytes
 from features.variants_stored import encode_variant, make_variants
-from transforms.attention_letters import write_letters
 from transforms.creative_work import (
     SPOOL_SCHEMA,
     CatalogueTask,
     ConversionTask,
     CreativeLayout,
-    Looks,
     PhotoTask,
     Product,
     shard_of,
 )
+from transforms.image_sets import Looks
 from transforms.ipc import from_ipc, to_ipc
+from transforms.letters import write_letters
 from transforms.read_events import TALLY
 from transforms.tally import Tally, count
 

@@ -10,7 +10,7 @@ import apache_beam as beam
 from features.attention_spec import AttentionSpec
 from features.splits import SPLITS
 from transforms.attention_splits import ImageSplits
-from transforms.attention_work import AttentionLayout
+from transforms.image_sets import ImageLayout
 from transforms.publish import PublishOnce, check_bad_share, publish_dataset, remove_spool
 from transforms.staging import Staging
 from transforms.tally import Tally, by_reason, merge
@@ -60,7 +60,7 @@ class PublishAttention(PublishOnce):
         splits: beam.pvalue.AsSingleton,
         spec: AttentionSpec,
         notes: AttentionNotes,
-        layout: AttentionLayout,
+        layout: ImageLayout,
         staging: Staging,
     ) -> None:
         super().__init__(_publish, (beam.pvalue.AsList(reports), tallies, splits), (spec, notes, layout, staging))
@@ -73,7 +73,7 @@ def _publish(
     splits: ImageSplits,
     spec: AttentionSpec,
     notes: AttentionNotes,
-    layout: AttentionLayout,
+    layout: ImageLayout,
     staging: Staging,
 ) -> dict[str, Any]:
     tally = merge(tallies)

@@ -8,7 +8,8 @@ import apache_beam as beam
 import cv2
 import numpy as np
 
-from transforms.attention_work import GazeTask, ImageTask, Looks
+from transforms.attention_work import GazeTask, ImageTask
+from transforms.image_sets import Looks
 from transforms.read_gaze import GazeReader
 from transforms.read_images import ImageReader
 from transforms.tally import TALLY, Tally

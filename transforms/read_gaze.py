@@ -18,9 +18,9 @@ from features.gaze import UNKNOWN_IMAGE, AdaptedGaze, GazeError
 from features.gaze_matlab import READERS
 from features.gaze_tables import read_points
 from features.storage import explained, open_filesystem, read_bytes
-from transforms.attention_letters import write_letters
 from transforms.attention_work import PIECE_SCHEMA, GazeTask, ImageTask, image_numbers
 from transforms.ipc import to_ipc
+from transforms.letters import write_letters
 from transforms.tally import Tally, count
 
 

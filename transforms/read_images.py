@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import pyarrow as pa
 
@@ -12,14 +11,16 @@ from features.attention_spec import AttentionSpec
 from features.checks import dead_letters
 from features.gaze_density import encode_map
 from features.gaze_masks import MaskError, read_mask
-from features.images import ImageLimits, Pixels, decode_image
+from features.images import ImageLimits, decode_image
+from features.images_encode import encode_image
 from features.images_fit import letterbox
 from features.images_hash import perceptual_hash
 from features.images_headers import ImageError
 from features.storage import atomic_write, read_bytes
-from transforms.attention_letters import write_letters
-from transforms.attention_work import IMAGE_SCHEMA, AttentionLayout, ImageTask, Looks, shard_of
+from transforms.attention_work import IMAGE_SCHEMA, ImageTask, shard_of
+from transforms.image_sets import ImageLayout, Looks
 from transforms.ipc import to_ipc
+from transforms.letters import write_letters
 from transforms.tally import Tally, count
 
 
@@ -44,7 +45,7 @@ class ImageReader:
         limits: what is still decoded.
     """
 
-    def __init__(self, spec: AttentionSpec, layout: AttentionLayout, dead_letter: str, limits: ImageLimits) -> None:
+    def __init__(self, spec: AttentionSpec, layout: ImageLayout, dead_letter: str, limits: ImageLimits) -> None:
         self._spec = spec
         self._layout = layout
         self._dead_letter = dead_letter
@@ -93,22 +94,10 @@ class ImageReader:
             height=pixels.shape[0],
             width=pixels.shape[1],
             hash=int(perceptual_hash(pixels)),
-            encoded=encode_image(shown, self._spec),
+            encoded=encode_image(shown, self._spec.image_format, self._spec.jpeg_quality),
             mask=mask,
             mask_max=most,
         )
-
-
-def encode_image(pixels: Pixels, spec: AttentionSpec) -> bytes:
-    """Returns an image (H, W, 3) RGB as the file that examples hold."""
-    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
-    if spec.image_format == "png":
-        done, encoded = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-    else:
-        done, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, spec.jpeg_quality])
-    if not done:
-        raise ImageError("broken", f"an image of shape {pixels.shape} cannot be written as {spec.image_format}")
-    return encoded.tobytes()
 
 
 def _batch(images: list[_Stored]) -> pa.RecordBatch:

@@ -19,7 +19,8 @@ from features.images_fit import place_image
 from features.splits import SPLITS
 from features.storage import atomic_write, read_bytes
 from transforms.attention_splits import LEFT_OUT, NEAR_DUPLICATE, ImageSplits
-from transforms.attention_work import AttentionLayout, ImageTask
+from transforms.attention_work import ImageTask
+from transforms.image_sets import ImageLayout
 from transforms.ipc import from_ipc
 from transforms.tally import count
 from transforms.tfrecords import encode_examples, tfrecord_bytes
@@ -60,7 +61,7 @@ class WriteAttention(beam.PTransform):
         images: tuple[ImageTask, ...],
         forced_first: frozenset[str],
         spec: AttentionSpec,
-        layout: AttentionLayout,
+        layout: ImageLayout,
         splits: beam.pvalue.AsSingleton,
     ) -> None:
         super().__init__()
@@ -73,7 +74,7 @@ class WriteAttention(beam.PTransform):
 
 class _WriteShard(beam.DoFn):
     def __init__(
-        self, images: tuple[ImageTask, ...], forced_first: frozenset[str], spec: AttentionSpec, layout: AttentionLayout
+        self, images: tuple[ImageTask, ...], forced_first: frozenset[str], spec: AttentionSpec, layout: ImageLayout
     ) -> None:
         self._images = images
         self._forced_first = forced_first

@@ -14,11 +14,11 @@ from features.conversions import IMAGE_NOT_READ, SIMULATED, part, reject_impossi
 from features.creative_spec import COUNTS, CreativeSpec
 from features.splits import SPLITS
 from features.storage import open_atomic, read_bytes
-from transforms.attention_letters import write_letters
 from transforms.creative_ceiling import ceilings
 from transforms.creative_splits import ProductSplits
 from transforms.creative_work import CreativeLayout, CreativeReport, Product
 from transforms.ipc import from_ipc
+from transforms.letters import write_letters
 from transforms.make_variants import RECORDED, SIMULATED_BY, one_core
 from transforms.simulate_conversions import Simulation, simulate_conversions
 from transforms.tally import Tally, by_reason, count, merge

@@ -5,8 +5,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.attention_splits import LEFT_OUT, UNREAD, SplitShares, assign_image_splits
-from transforms.attention_work import ImageTask, Looks, image_numbers, stem_of
+from transforms.attention_splits import LEFT_OUT, UNREAD, assign_image_splits
+from transforms.attention_work import ImageTask, image_numbers, stem_of
+from transforms.image_sets import Looks, SplitShares
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 FAR = [0, 0xFFFF, 0xFFFF0000, 0xFFFF00000000, 0xFFFF000000000000]

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.creative_splits import UNREAD, SplitShares, assign_product_splits, split_hashes
-from transforms.creative_work import Looks
+from transforms.creative_splits import UNREAD, assign_product_splits, split_hashes
+from transforms.image_sets import Looks, SplitShares
 
 SHARES = SplitShares(validation=0.25, test=0.25)
 

@@ -1,4 +1,4 @@
-"""Dead letters of an attention-examples job: one Parquet file a task that had any."""
+"""Dead letters of a job that turns images into examples: one Parquet file a task that had any."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
