@@ -12,24 +12,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.attention_spec import SPEC, AttentionSpec
-from features.errors import AuguryError
 from features.images import decode_image
 from features.storage import read_text
 from models.attention.dataset import Split, Stored
 from models.attention.predictor import Predictor
+from models.golden import Replay, expect, read_set, write_set
 
 INSTANCES_FILE = "golden/images.parquet"
 PREDICTIONS_FILE = "golden/predictions.npy"
 
 _COLUMNS = ("image_id", "set", "encoded")
-
-
-class GoldenError(AuguryError, ValueError):
-    """A golden set that is missing or does not hold together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,19 +35,6 @@ class GoldenImage:
     density: npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Replay:
-    """What replaying a golden set found: of ``total`` images those that differ, by ``set/image_id``."""
-
-    total: int
-    differing: tuple[str, ...]
-
-    @property
-    def identical(self) -> int:
-        """Images whose map has the very same bits."""
-        return self.total - len(self.differing)
-
-
 def choose(split: Split, most: int) -> list[Stored]:
     """Returns up to ``most`` images of a split: those whose set and id have the lowest SHA-256, in that order."""
     ranked = sorted(split.stored, key=lambda s: hashlib.sha256(f"{s.set_name}/{s.image_id}".encode()).digest())
@@ -62,12 +43,13 @@ def choose(split: Split, most: int) -> list[Stored]:
 
 def write(folder: Path, images: list[Stored], predictor: Predictor) -> None:
     """Writes the golden set of an artifact: images as they are stored, and the predictor's maps of them."""
-    (folder / INSTANCES_FILE).parent.mkdir(parents=True, exist_ok=True)
-    rows = [[i.image_id for i in images], [i.set_name for i in images], [i.encoded_image for i in images]]
-    kinds = (pa.string(), pa.string(), pa.binary())
-    columns = {name: pa.array(values, kind) for name, values, kind in zip(_COLUMNS, rows, kinds, strict=True)}
-    pq.write_table(pa.table(columns), folder / INSTANCES_FILE, compression="zstd")
-    np.save(folder / PREDICTIONS_FILE, np.stack([predictor.predict(i.image()) for i in images]), allow_pickle=False)
+    columns: dict[str, list[Any]] = {
+        "image_id": [image.image_id for image in images],
+        "set": [image.set_name for image in images],
+        "encoded": [image.encoded_image for image in images],
+    }
+    maps = np.stack([predictor.predict(image.image()) for image in images])
+    write_set(folder, INSTANCES_FILE, columns, {PREDICTIONS_FILE: maps})
 
 
 def replay(folder: str | Path, predictor: Predictor | None = None) -> Replay:
@@ -105,25 +87,8 @@ def read(folder: str | Path) -> list[GoldenImage]:
         StorageError: the artifact has no spec.
     """
     folder = Path(folder)
-    instances, kept = _read(folder)
+    rows, [kept] = read_set(folder, INSTANCES_FILE, _COLUMNS, [PREDICTIONS_FILE])
     spec = AttentionSpec.from_json(read_text(folder / SPEC))
-    size = (instances.num_rows, spec.height, spec.width)
-    if kept.shape != size or kept.dtype != np.float32:
-        raise GoldenError(
-            f"{folder}/{PREDICTIONS_FILE} holds {kept.dtype} {kept.shape}; expected float32 {size}: train again"
-        )
-    rows = zip(instances.to_pylist(), kept, strict=True)
-    return [GoldenImage(f"{row['set']}/{row['image_id']}", row["encoded"], density) for row, density in rows]
-
-
-def _read(folder: Path) -> tuple[pa.Table, npt.NDArray[Any]]:
-    try:
-        instances = pq.read_table(folder / INSTANCES_FILE)
-        if instances.column_names != list(_COLUMNS) or not instances.num_rows:
-            raise ValueError(f"{INSTANCES_FILE} has not the columns {', '.join(_COLUMNS)}, or no rows")
-        return instances, np.load(folder / PREDICTIONS_FILE, allow_pickle=False)
-    except (OSError, ValueError, pa.ArrowInvalid, EOFError) as e:
-        reason = " ".join(str(e).split())[:200]
-        raise GoldenError(
-            f"{folder} holds no readable golden set ({reason}); open the version again, or train again"
-        ) from e
+    expect(folder, PREDICTIONS_FILE, kept, (len(rows), spec.height, spec.width), np.float32)
+    pairs = zip(rows, kept, strict=True)
+    return [GoldenImage(f"{row['set']}/{row['image_id']}", row["encoded"], density) for row, density in pairs]

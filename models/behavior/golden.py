@@ -14,21 +14,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from features.coding import FeatureCoder
-from features.errors import AuguryError
 from features.events import EVENT_SCHEMA
 from features.sessions import VISITOR, SessionRules, Window, build_sessions
 from features.slices import Slices
 from features.spec import FeatureSpec
 from features.storage import list_files, open_filesystem, read_text
 from models.behavior.predictor import Predictor
+from models.golden import GoldenError
 
 GOLDEN_INSTANCES = 1000
 INSTANCES_FILE = "golden/instances.parquet"
 PREDICTIONS_FILE = "golden/predictions.npy"
-
-
-class GoldenError(AuguryError, ValueError):
-    """A golden set that is missing or does not hold together."""
 
 
 @dataclass(frozen=True)

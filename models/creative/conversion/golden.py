@@ -11,22 +11,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from features.creative_spec import CATEGORICAL
-from features.errors import AuguryError
 from features.images import decode_image
 from models.creative.predictor import CreativeModel
+from models.golden import Replay, expect, read_set, write_set
 
 INSTANCES_FILE = "golden/photos.parquet"
 PREDICTIONS_FILE = "golden/predictions.npy"
 
 _COLUMNS = ("product", "encoded", *CATEGORICAL)
-
-
-class GoldenError(AuguryError, ValueError):
-    """A golden set that is missing or does not hold together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +40,6 @@ class GoldenPhoto:
     rates: npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Replay:
-    """What replaying a golden set found: of ``total`` photos those that differ, by product."""
-
-    total: int
-    differing: tuple[str, ...]
-
-    @property
-    def identical(self) -> int:
-        """Photos whose rates have the very same bits."""
-        return self.total - len(self.differing)
-
-
 def write(folder: Path, photos: Sequence[Mapping[str, Any]], model: CreativeModel) -> None:
     """Writes the golden set of an artifact.
 
@@ -67,12 +48,9 @@ def write(folder: Path, photos: Sequence[Mapping[str, Any]], model: CreativeMode
         photos: each with a product, its photo ``encoded``, and its campaign's categories.
         model: that answers.
     """
-    (folder / INSTANCES_FILE).parent.mkdir(parents=True, exist_ok=True)
-    kinds = [pa.binary() if name == "encoded" else pa.string() for name in _COLUMNS]
-    columns = {n: pa.array([photo[n] for photo in photos], k) for n, k in zip(_COLUMNS, kinds, strict=True)}
-    pq.write_table(pa.table(columns), folder / INSTANCES_FILE, compression="zstd")
+    columns = {name: [photo[name] for photo in photos] for name in _COLUMNS}
     found = [answer(model, photo["encoded"], {name: photo[name] for name in CATEGORICAL}) for photo in photos]
-    np.save(folder / PREDICTIONS_FILE, np.stack(found), allow_pickle=False)
+    write_set(folder, INSTANCES_FILE, columns, {PREDICTIONS_FILE: np.stack(found)})
 
 
 def answer(model: CreativeModel, encoded: bytes, campaign: Mapping[str, str]) -> npt.NDArray[np.float64]:
@@ -115,22 +93,9 @@ def read(folder: str | Path, model: CreativeModel) -> list[GoldenPhoto]:
         GoldenError: it is missing or does not hold together.
     """
     folder = Path(folder)
-    try:
-        instances = pq.read_table(folder / INSTANCES_FILE)
-        if instances.column_names != list(_COLUMNS) or not instances.num_rows:
-            raise ValueError(f"{INSTANCES_FILE} has not the columns {', '.join(_COLUMNS)}, or no rows")
-        kept = np.load(folder / PREDICTIONS_FILE, allow_pickle=False)
-    except (OSError, ValueError, pa.ArrowInvalid, EOFError) as e:
-        reason = " ".join(str(e).split())[:200]
-        raise GoldenError(
-            f"{folder} holds no readable golden set ({reason}); open the version again, or train again"
-        ) from e
-    size = (instances.num_rows, len(model.targets), len(model.spec.variants), 3)
-    if kept.shape != size or kept.dtype != np.float64:
-        raise GoldenError(
-            f"{folder}/{PREDICTIONS_FILE} holds {kept.dtype} {kept.shape}; expected float64 {size}: train again"
-        )
+    rows, [kept] = read_set(folder, INSTANCES_FILE, _COLUMNS, [PREDICTIONS_FILE])
+    expect(folder, PREDICTIONS_FILE, kept, (len(rows), len(model.targets), len(model.spec.variants), 3), np.float64)
     return [
         GoldenPhoto(row["product"], row["encoded"], {name: row[name] for name in CATEGORICAL}, rates)
-        for row, rates in zip(instances.to_pylist(), kept, strict=True)
+        for row, rates in zip(rows, kept, strict=True)
     ]

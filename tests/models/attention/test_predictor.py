@@ -11,8 +11,9 @@ import pytest
 
 from features.attention_spec import AttentionSpec
 from models.attention.dataset import ExamplesFolder
-from models.attention.golden import GoldenError, choose, replay
+from models.attention.golden import choose, replay
 from models.attention.predictor import Predictor, PredictorError
+from models.golden import GoldenError
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from models.behavior.golden import GoldenError, choose, replay
+from models.behavior.golden import choose, replay
+from models.golden import GoldenError
 
 
 @pytest.fixture

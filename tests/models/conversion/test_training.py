@@ -15,10 +15,10 @@ from features.creative_spec import CreativeSpec
 from models.artifact import PredictorError
 from models.checkpoint import TrainingError
 from models.creative.conversion import golden
-from models.creative.conversion.golden import GoldenError
 from models.creative.conversion.training import train
 from models.examples_folder import DatasetError
 from models.gates import Gates, Thresholds
+from models.golden import GoldenError
 from models.options import OptionError
 from tests.tiny_creative import small_options, write_embeddings, write_examples, write_recognizer
 

@@ -12,6 +12,7 @@ from models.creative.dataset import ExamplesFolder
 from models.creative.options import TrainOptions
 from models.creative.recognizer import Recognizer
 from models.creative.train import main
+from models.golden import GoldenError
 from models.weights import read_weights
 
 FILES = {
@@ -79,12 +80,12 @@ def test_a_damaged_golden_set_is_one_line(file, artifact, tmp_path) -> None:
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes((artifact / path).read_bytes())
     (tmp_path / file).write_bytes(b"nothing")
-    with pytest.raises(golden.GoldenError, match="holds no readable golden set") as e:
+    with pytest.raises(GoldenError, match="holds no readable golden set") as e:
         golden.replay(tmp_path)
     assert "\n" not in str(e.value)
     np.save(tmp_path / golden.LOGITS_FILE, np.zeros((2, 6), np.float32))
     (tmp_path / golden.INSTANCES_FILE).write_bytes((artifact / golden.INSTANCES_FILE).read_bytes())
-    with pytest.raises(golden.GoldenError, match=r"expected float32 \(12, 6\): train again"):
+    with pytest.raises(GoldenError, match=r"expected float32 \(12, 6\): train again"):
         golden.replay(tmp_path)
 
 
