@@ -17,11 +17,11 @@ from features.fetching_policy import FetchPolicy
 from features.images import ImageLimits, Pixels, decode_image
 from features.images_headers import NOT_AN_IMAGE, TOO_LARGE_BYTES, TOO_MANY_PIXELS, UNSUPPORTED_FORMAT, ImageError
 from serving.asked_model import asked_model
-from serving.attention.images_in import fetch_image, read_images
-from serving.attention.workshop import BusyError, Check, Place, TimeUpError, WorkshopError
 from serving.errors import ProblemError, problems
+from serving.images_in import fetch_image, read_images
 from serving.models import Loaded, ModelShelf
 from serving.state import services
+from serving.workshop import BusyError, Check, Place, TimeUpError, WorkshopError
 
 M = TypeVar("M", bound=Loaded)
 

@@ -16,12 +16,12 @@ from features.errors import AuguryError
 from features.fetching_policy import FetchPolicy
 from features.images import ImageLimits
 from serving.archive import HEATMAPS
-from serving.attention.images_in import fetch_policy
 from serving.attention.kept_images import KeptImages
-from serving.attention.workshop import Check, Place, Workshop
 from serving.image_questions import Made
+from serving.images_in import fetch_policy
 from serving.state import Services
 from serving.usage_log import UsageLog
+from serving.workshop import Check, Place, Workshop
 
 _SECONDS = (0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0)
 _PIXELS = (1e4, 1e5, 3e5, 1e6, 2e6, 5e6, 1e7, 2e7, 5e7)

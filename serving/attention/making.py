@@ -23,9 +23,9 @@ from features.images_fit import Map
 from serving.attention.canvas import Canvas, on_one_canvas
 from serving.attention.loaded import AttentionModel
 from serving.attention.query import COMPARE_TYPES, HEATMAP_TYPES, CompareQuery, HeatmapQuery
-from serving.attention.workshop import Check
 from serving.errors import ProblemError
 from serving.image_questions import Made, answer_headers, decoded
+from serving.workshop import Check
 
 _NAMES = ("before", "after")
 _SHARE = ("share", "low", "high", "rank", "rank_low", "rank_high")

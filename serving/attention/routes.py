@@ -11,11 +11,11 @@ from serving.attention.loaded import FAMILY, AttentionModel
 from serving.attention.making import make_comparison, make_heatmap
 from serving.attention.numbers import ComparisonNumbers, HeatmapNumbers
 from serving.attention.query import COMPARE_TYPES, HEATMAP_TYPES, NPY, CompareQuery, HeatmapQuery, chosen_format
-from serving.attention.workshop import Check
 from serving.auth import any_key
 from serving.errors import ProblemError
 from serving.image_questions import BINARY, ERRORS, IMAGE_BODIES, SECURITY, ImageQuestion, Made, form
 from serving.state import services
+from serving.workshop import Check
 
 router = APIRouter(tags=["attention"], dependencies=[Depends(any_key)])
 

@@ -11,11 +11,11 @@ from prometheus_client import Counter, Gauge, Histogram
 from features.fetching_policy import FetchPolicy
 from features.images import ImageLimits
 from serving.archive import RECOMMENDATIONS
-from serving.attention.images_in import fetch_policy
-from serving.attention.workshop import Check, Place, Workshop
 from serving.image_questions import Made
+from serving.images_in import fetch_policy
 from serving.state import Services
 from serving.usage_log import UsageLog
+from serving.workshop import Check, Place, Workshop
 
 _SECONDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0, 2.5, 5.0, 10.0, 20.0)
 

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from features.images import ImageLimits
-from serving.attention.workshop import Check
 from serving.auth import any_key
 from serving.creative.loaded import FAMILY, CreativeVersion
 from serving.creative.numbers import RecommendationNumbers
@@ -27,6 +26,7 @@ from serving.image_questions import (
     form,
 )
 from serving.state import services
+from serving.workshop import Check
 
 router = APIRouter(tags=["creative"], dependencies=[Depends(any_key)])
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.attention.multipart import MOST_PARTS, read_form
 from serving.attention.query import HEATMAP_TYPES, chosen_format
 from serving.errors import ProblemError
+from serving.multipart import MOST_PARTS, read_form
 
 BOUNDARY = "multipart/form-data; boundary=b"
 

@@ -13,7 +13,7 @@ import pytest
 
 from models.registry import Registry
 from serving.attention import routes
-from serving.attention.workshop import ClosedError, Workshop
+from serving.workshop import ClosedError, Workshop
 from tests import tiny_attention
 from tests.running_service import eventually as within
 from tests.served_attention import NAME, artifact, picture, png, promote

@@ -14,9 +14,9 @@ from features.fetching_policy import (
     TOO_LARGE,
     WRONG_TYPE,
 )
-from serving.attention.multipart import read_form
 from serving.bodies import read_body
 from serving.errors import ProblemError
+from serving.multipart import read_form
 from serving.settings import Settings
 
 _FETCH_SECONDS = 10.0
