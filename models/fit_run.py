@@ -4,10 +4,29 @@ from typing import Any
 
 import torch
 
+from features.storage import list_files
+from models.checkpoint import TrainingError
 from models.events import EventFile
 from models.fit_checkpoint import Checkpoint
+from models.fit_options import FitOptions
 from models.fitting import BaseFitter, FitState, Progress
 from models.options import OptionError
+
+
+def begin(options: FitOptions) -> torch.device:
+    """Refuses an output that is there, gives torch its threads, and returns the device to train on.
+
+    Raises:
+        TrainingError: there is an output already.
+        OptionError: there is no such device here.
+        StorageError: the output cannot be looked for.
+    """
+    if list_files(options.output):
+        raise TrainingError(f"{options.output} exists already; choose another --output, or remove it")
+    device = choose_device(options.device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    return device
 
 
 def fit(fitter: BaseFitter[Any], checkpoint: Checkpoint, work_folder: str, progress: Progress) -> None:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from models.checkpoint import TrainingError
+from models.fit_options import FitOptions
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, note) as work goes on."""
@@ -26,31 +27,6 @@ Progress = Callable[[str, int, int, str], None]
 _AHEAD = 2
 _PLATEAU_FACTOR = 0.3
 _LARGEST_GRADIENT = 5.0
-
-
-class FitOptions(Protocol):
-    """What every family's options say of fitting; models/attention/options.py says what each is."""
-
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
-    @property
-    def schedule(self) -> str: ...
-    @property
-    def warmup_steps(self) -> int: ...
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def max_epochs(self) -> int: ...
-    @property
-    def patience(self) -> int: ...
-    @property
-    def average(self) -> float: ...
-    @property
-    def full_precision(self) -> bool: ...
-    @property
-    def seed(self) -> int: ...
 
 
 class ImageBatch(Protocol):

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 from features.options import option
-from models.options import SCHEDULES, OptionError, TrainingRun, one_of, within
+from models.fit_options import FitOptions
+from models.options import OptionError, one_of, within
 
 __all__ = ["ENCODERS", "LOSSES", "NetworkOptions", "OptionError", "TrainOptions", "parse_loss"]
 
@@ -49,69 +50,42 @@ class NetworkOptions:
 
 
 @dataclass(frozen=True)
-class TrainOptions(NetworkOptions, TrainingRun):
+class TrainOptions(NetworkOptions, FitOptions):
     """What to train on, where to write, and how to train."""
 
-    irrelevant = (*TrainingRun.irrelevant, "device", "threads", "golden_images", "int8")
+    irrelevant = (*FitOptions.irrelevant, "golden_images", "int8")
 
     examples: str = option("", "folder that the attention pipeline wrote (local or gs://)")
-    output: str = option("", "folder of the artifact; it must not exist yet")
-    work_dir: str | None = option(None, "folder of checkpoints and TensorBoard logs; <output>.work if not given")
     encoder_weights: str = option(
         "auto",
         "pretrained encoder: imagenet, the name of one of torchvision's weights, a file of them, none, or auto: "
         "imagenet but for the plain encoder",
     )
     loss: str = option("kl=1,cc=1,nss=0.1", f"weighted sum to minimise, of {', '.join(LOSSES)} (cc and nss negated)")
-    learning_rate: float = option(1e-3, "AdamW's largest step size")
     encoder_rate: float = option(0.3, "step size of a pretrained encoder, as a share of learning_rate; 0 freezes it")
     frozen_norms: bool = option(False, "keep the batch norms of a pretrained encoder as they are")
     weight_decay: float = option(1e-2, "AdamW's decay of weights (biases, norms and the prior are left out)")
-    schedule: str = option("cosine", "of the step size: cosine to 0 at max_epochs, plateau, or constant")
-    warmup_steps: int = option(50, "steps over which the step size grows from 0")
-    batch_size: int = option(8, "images a step")
     max_epochs: int = option(12, "most passes over the training images")
-    patience: int = option(4, "epochs without a better validation loss before training stops")
-    average: float = option(0.99, "decay a step of the running average of weights that is judged and kept; 0 for none")
     color: float = option(0.1, "largest change of brightness, contrast and saturation of a training image")
     no_flip: bool = option(False, "do not mirror training images")
     methods: str = option("all", "what a training image's fixations were measured with: all, or names such as eye,mask")
-    full_precision: bool = option(False, "do not use half precision on a GPU")
-    device: str = option("auto", "auto (a GPU where there is one), cpu, cuda, or cuda:1")
-    threads: int = option(0, "CPU threads; 0 leaves it to torch")
     mirror: bool = option(False, "export a network that also looks at the mirrored image, at twice the time")
     export_set: str | None = option(None, "with --prior per_set: the set whose prior is exported, not the shared one")
     golden_images: int = option(32, "images of the golden set")
     int8: bool = option(False, "also export the network with 8-bit weights and activations")
-    seed: int = option(0, "decides initial weights, order of images, augmentation and dropout")
-    resume: bool = option(False, "go on from the checkpoint in the work folder, where there is one")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("examples", "output"):
-            if not getattr(self, name):
-                raise OptionError(f"{name} is missing; name a folder with --{name}")
+        self.check_fit()
         if not self.encoder_weights or (self.encoder == "plain" and self.encoder_weights not in ("auto", "none")):
             raise OptionError(
                 f"encoder_weights is {self.encoder_weights!r} for the encoder {self.encoder}; expected none"
                 + ("" if self.encoder == "plain" else ", imagenet, the name of torchvision weights, or a file")
             )
         parse_loss(self.loss)
-        one_of("schedule", self.schedule, SCHEDULES)
-        within("learning_rate", self.learning_rate, 1e-8, 1.0, float)
         within("encoder_rate", self.encoder_rate, 0.0, 10.0, float)
-        within("weight_decay", self.weight_decay, 0.0, 1.0, float)
-        within("warmup_steps", self.warmup_steps, 0, 1_000_000, int)
-        within("batch_size", self.batch_size, 1, 4096, int)
-        within("max_epochs", self.max_epochs, 1, 100_000, int)
-        within("patience", self.patience, 1, 100_000, int)
-        within("average", self.average, 0.0, 0.99999, float)
         within("color", self.color, 0.0, 0.5, float)
-        within("threads", self.threads, 0, 1024, int)
         within("golden_images", self.golden_images, 1, 1000, int)
-        within("seed", self.seed, 0, 2**31 - 1, int)
-        if self.device not in ("auto", "cpu") and not self.device.startswith("cuda"):
-            raise OptionError(f"device is {self.device!r}; expected auto, cpu, cuda or cuda:N")
         if not self.methods or not all(self.methods.split(",")):
             raise OptionError(f"methods is {self.methods!r}; expected all, or names parted by commas such as eye,mask")
         if self.export_set and self.prior != "per_set":

@@ -12,7 +12,7 @@ import torch
 from features.attention_spec import SPEC
 from features.fingerprinted import DATASET_CARD
 from features.splits import SPLITS
-from features.storage import list_files, write_folder_atomic
+from features.storage import write_folder_atomic
 from models.artifact import write_json, write_text
 from models.attention import golden
 from models.attention.dataset import ExamplesFolder, Split
@@ -25,7 +25,7 @@ from models.attention.predictor import Predictor
 from models.attention.quantize import agreement, quantize
 from models.checkpoint import TrainingError, identity_of
 from models.fit_checkpoint import Checkpoint
-from models.fit_run import choose_device, fit
+from models.fit_run import begin, fit
 from models.fitting import FitState, Progress
 from models.weights import save_weights
 
@@ -48,12 +48,8 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         TrainingError, OptionError, DatasetError, RecordError, WeightsError, ExportError, StorageError: one line each;
             nothing is left behind but the work folder.
     """
-    if list_files(options.output):
-        raise TrainingError(f"{options.output} exists already; choose another --output, or remove it")
     started = time.monotonic()
-    device = choose_device(options.device)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    device = begin(options)
     folder = ExamplesFolder.open(options.examples)
     set_number = _set_number(options, folder)
     splits: dict[str, Split] = {}

@@ -13,9 +13,9 @@ import torch
 
 from features.creative_spec import SPEC
 from features.fingerprinted import DATASET_CARD
-from features.storage import list_files, write_folder_atomic
+from features.storage import write_folder_atomic
 from models.artifact import write_json, write_text
-from models.checkpoint import TrainingError, identity_of
+from models.checkpoint import identity_of
 from models.creative import golden
 from models.creative.dataset import ExamplesFolder, Split
 from models.creative.evaluation import evaluate
@@ -26,7 +26,7 @@ from models.creative.options import TrainOptions
 from models.creative.recognizer import Recognizer, probabilities
 from models.creative.report import Mistake, render_report
 from models.fit_checkpoint import Checkpoint
-from models.fit_run import choose_device, fit
+from models.fit_run import begin, fit
 from models.fitting import FitState, Progress
 from models.weights import save_weights
 
@@ -50,12 +50,8 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         TrainingError, OptionError, DatasetError, RecordError, WeightsError, ExportError, StorageError: one line each;
             nothing is left behind but the work folder.
     """
-    if list_files(options.output):
-        raise TrainingError(f"{options.output} exists already; choose another --output, or remove it")
     started = time.monotonic()
-    device = choose_device(options.device)
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    device = begin(options)
     folder = ExamplesFolder.open(options.examples)
     progress("read", 0, 1, "")
     splits = folder.read_all()
