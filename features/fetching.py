@@ -8,6 +8,7 @@ redirects and time are limited; proxies, cookies and credentials of the environm
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 
@@ -102,9 +103,10 @@ class Fetcher:
         self.policy = policy
         self._before_hop = before_hop
         self._deadline = Deadline()
+        self._network = GuardedNetwork(policy, self._deadline, resolver)
         self._pool = httpcore.ConnectionPool(
             ssl_context=certificates or public_certificates(),
-            network_backend=GuardedNetwork(policy, self._deadline, resolver),
+            network_backend=self._network,
             max_connections=8,
             keepalive_expiry=15.0,
             retries=0,
@@ -156,13 +158,12 @@ class Fetcher:
             self._deadline.pause(lambda: hook(url))
         full = {"user-agent": USER_AGENT, "accept": ", ".join(self.policy.content_types), **headers}
         full |= {"host": target.netloc.decode("ascii"), "accept-encoding": "gzip"}
-        request = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
+        address = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
         limit = self.policy.timeout_seconds
         timeout = {"connect": limit, "read": limit, "write": limit, "pool": limit}
         try:
-            with self._pool.stream(
-                "GET", request, headers=list(full.items()), extensions={"timeout": timeout}
-            ) as response:
+            request = httpcore.Request("GET", address, headers=list(full.items()), extensions={"timeout": timeout})
+            with closing(self._begin(request)) as response:
                 return self._read(url, response, passed)
         except httpcore.TimeoutException as e:
             raise FetchError(TIMED_OUT, url, "it took longer than allowed; try again, or allow more time") from e
@@ -172,6 +173,16 @@ class Fetcher:
             raise FetchError(CANNOT_CONNECT, url, "no connection; is the server up?") from e
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as e:
             raise FetchError(BROKEN_ANSWER, url, f"the answer broke off or is no HTTP ({type(e).__name__})") from e
+
+    def _begin(self, request: httpcore.Request) -> httpcore.Response:
+        """Asks, a second time where a kept connection turns out to be closed (RFC 9110, section 9.2.2)."""
+        before = self._network.connections
+        try:
+            return self._pool.handle_request(request)
+        except (httpcore.NetworkError, httpcore.ProtocolError):
+            if self._network.connections > before:
+                raise
+            return self._pool.handle_request(request)
 
     def _read(self, url: str, response: httpcore.Response, passed: tuple[str, ...]) -> Fetched:
         headers: dict[str, str] = {}

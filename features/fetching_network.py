@@ -68,11 +68,14 @@ class GuardedNetwork(httpcore.NetworkBackend):
 
     Since nothing is looked up twice, an answer that changes between check and connection (DNS rebinding) gains nothing.
     One address that is not allowed refuses the host: who publishes both means no good, or is misconfigured.
+
+    Attributes:
+        connections: how many it was asked for so far.
     """
 
     def __init__(self, policy: FetchPolicy, deadline: Deadline, resolver: Resolver = system_resolver) -> None:
         self._policy, self._deadline, self._resolver = policy, deadline, resolver
-        self._inner = httpcore.SyncBackend()
+        self._inner, self.connections = httpcore.SyncBackend(), 0
 
     def connect_tcp(
         self,
@@ -82,6 +85,7 @@ class GuardedNetwork(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
+        self.connections += 1
         addresses = self._checked(host, port)
         for tried, address in enumerate(addresses, 1):
             try:

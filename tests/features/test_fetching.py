@@ -105,6 +105,23 @@ def test_cookies_are_forgotten_and_proxies_of_the_environment_not_asked(monkeypa
         assert not any("cookie" in request.lower() for request in server.requests)
 
 
+def test_a_kept_connection_that_was_closed_is_made_anew() -> None:
+    def once(connection: socket.socket) -> None:
+        connection.sendall(ok(b"a"))
+        if server.connections == 1:
+            connection.recv(65536)  # the next request, which is left without an answer
+
+    with raw_server({"/": once}) as server, Fetcher(local(server)) as fetcher:
+        contents = [fetcher.fetch(f"http://127.0.0.1:{server.port}/").content for _ in range(2)]
+        assert (contents, server.connections) == ([b"a", b"a"], 2)
+
+
+def test_a_new_connection_that_breaks_is_not_tried_again() -> None:
+    with raw_server({"/": b""}) as server:
+        assert refused(server).reason == "broken_answer"
+        assert server.connections == 1
+
+
 def test_a_body_is_taken_up_to_its_limit() -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"5\r\nabcde\r\n" * 3 + b"0\r\n\r\n"
     until_closed = b"HTTP/1.1 200 OK\r\n\r\n" + b"a" * 15
