@@ -1,16 +1,12 @@
 """From gaze to a heatmap by the commands that README.md shows, in its order."""
 
-import os
-import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.readme_commands import run_readme_commands
+
 MORE = {
     "attention-examples": "--width 64 --height 48 --near-bits -1",
     "train": "--encoder plain --depth 2 --width 4 --max-epochs 1 --golden-images 2 --threads 1",
@@ -34,29 +30,8 @@ method = "eye"
 def test_the_commands_of_the_readme(tmp_path: Path) -> None:
     _write_gaze(tmp_path)
     (tmp_path / "thresholds.toml").write_text("[at_least]\nauc = 0.0\n[at_most]\n")
-    printed = ""
-    for command in _shown():
-        name, *rest = shlex.split(command)[1:]
-        argv = [sys.executable, "-m", "augury.cli", name, *rest, *shlex.split(MORE.get(name, ""))]
-        done = subprocess.run(
-            argv,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        printed = done.stdout
-    assert printed == "heat.png: 80 x 60 pixels\n"
+    assert run_readme_commands("attention", tmp_path, MORE)[-1] == "heat.png: 80 x 60 pixels\n"
     assert cv2.imread(str(tmp_path / "heat.png")).shape == (60, 80, 3)
-
-
-def _shown() -> list[str]:
-    block = re.search(r"<!-- run: attention -->\n\n```console\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert block is not None
-    return [line.removeprefix("$ ") for line in block[1].splitlines() if line.startswith("$ ")]
 
 
 def _write_gaze(folder: Path) -> None:
