@@ -68,6 +68,7 @@ def make_artifact(folder: Path) -> None:
     from models.attention.network import AttentionNetwork
     from models.attention.options import NetworkOptions
     from models.attention.predictor import Predictor
+    from models.spool import Spool
 
     folder.mkdir(parents=True)
     spec = AttentionSpec(sets=("none",), image_format="png")
@@ -83,9 +84,9 @@ def make_artifact(folder: Path) -> None:
     card = {"family": "attention", "arguments": {**arguments, "loss": "kl=1", "mirror": False}, "metrics": {}}
     (folder / "model_card.json").write_text(json.dumps(card), encoding="utf-8")
     noise = np.random.default_rng(0).integers(0, 256, (spec.height, spec.width, 3), np.uint8)
-    nothing = np.zeros(0, np.float32)
+    nothing, spool = np.zeros(0, np.float32), Spool()
     stored = Stored(
-        *("noise", "none", "eye", encode_png(noise), b"", 0.0, noise.shape[:2]),
+        *("noise", "none", "eye", spool.keep(encode_png(noise)), spool.keep(b""), 0.0, noise.shape[:2]),
         *(nothing, nothing, nothing.astype(np.int64)),
     )
     golden.write(folder, [stored], Predictor.load(folder))

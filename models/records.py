@@ -6,7 +6,7 @@ tensorflow/core/example/feature.proto.
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import google_crc32c
@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 from features.errors import AuguryError
+from features.storage import read_bytes
 
 Value = list[bytes] | npt.NDArray[np.float32] | npt.NDArray[np.int64]
 """What a feature holds: byte strings, float32 (N,) or int64 (N,)."""
@@ -57,6 +58,18 @@ def read_records(data: bytes, name: str) -> Iterator[bytes]:
             raise _damaged(name, index, "its bytes are not what its checksum says")
         yield record
         start, index = start + 16 + size, index + 1
+
+
+def read_examples(files: Iterable[str]) -> Iterator[tuple[str, dict[str, Value]]]:
+    """Yields the examples of TFRecord files as (file, features by name), holding one file in memory at a time.
+
+    Raises:
+        RecordError: a file is damaged.
+        StorageError: a file cannot be read.
+    """
+    for file in files:
+        for record in read_records(read_bytes(file), file):
+            yield file, parse_example(record)
 
 
 def frame(record: bytes) -> bytes:

@@ -17,6 +17,7 @@ from models.attention.dataset import Stored
 from models.attention.predictor import Predictor
 from models.gates import GateResult
 from models.registry import Registry
+from models.spool import Spool
 from tests.tiny_attention import write_attention_artifact
 
 NAME = "page"
@@ -54,13 +55,13 @@ def artifact(folder: Path, **card: Any) -> Path:
 
 def _stored(height: int, width: int, number: int) -> Stored:
     encoded = png(picture(height, width, seed=number))
-    nowhere = np.zeros(0, np.float32)
+    nowhere, spool = np.zeros(0, np.float32), Spool()
     return Stored(
         image_id=hashlib.sha256(encoded).hexdigest()[:16],
         set_name="bright",
         method="eye",
-        encoded_image=encoded,
-        encoded_map=b"",
+        kept_image=spool.keep(encoded),
+        kept_map=spool.keep(b""),
         map_max=1.0,
         original=(height, width),
         x=nowhere,

@@ -1,4 +1,4 @@
-"""The examples folder as images, maps and fixations: records read once and kept encoded, decoded a batch at a time."""
+"""The examples folder as images, maps and fixations: read once and kept encoded on disk, decoded a batch at a time."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from features.attention_spec import MAP_LEVELS, SPEC, AttentionSpec
 from features.images_fit import Placement, place_image
-from features.storage import read_bytes
 from models.examples_folder import DatasetError, SpecFolder
-from models.records import Value, parse_example, read_records
+from models.records import Value, read_examples
+from models.spool import Kept, Spool
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Stored:
         image_id: unique within its set.
         set_name: the set it is from.
         method: how attention was recorded, as the pipeline names it.
-        encoded_image: JPEG or PNG at the spec's size, letterboxed.
-        encoded_map: 16-bit PNG of that size.
+        kept_image: JPEG or PNG at the spec's size, letterboxed.
+        kept_map: 16-bit PNG of that size.
         map_max: density of the brightest value that the PNG can hold.
         original: (height, width) of the image before it was letterboxed.
         x: float32 (N,) columns of fixations, pixels of the stored image.
@@ -38,8 +38,8 @@ class Stored:
     image_id: str
     set_name: str
     method: str
-    encoded_image: bytes
-    encoded_map: bytes
+    kept_image: Kept
+    kept_map: Kept
     map_max: float
     original: tuple[int, int]
     x: npt.NDArray[np.float32]
@@ -53,7 +53,7 @@ class Stored:
         Raises:
             DatasetError: it cannot be decoded.
         """
-        found = cv2.imdecode(np.frombuffer(self.encoded_image, np.uint8), cv2.IMREAD_COLOR_RGB)
+        found = cv2.imdecode(np.frombuffer(self.kept_image.read(), np.uint8), cv2.IMREAD_COLOR_RGB)
         if found is None:
             raise DatasetError(f"image {self.image_id} of {self.set_name} cannot be decoded; write the examples again")
         return found  # type: ignore[return-value]
@@ -64,7 +64,7 @@ class Stored:
         Raises:
             DatasetError: it cannot be decoded.
         """
-        found = cv2.imdecode(np.frombuffer(self.encoded_map, np.uint8), cv2.IMREAD_UNCHANGED)
+        found = cv2.imdecode(np.frombuffer(self.kept_map.read(), np.uint8), cv2.IMREAD_UNCHANGED)
         if found is None or found.dtype != np.uint16 or found.ndim != 2:
             raise DatasetError(
                 f"the map of {self.image_id} of {self.set_name} is no 16-bit PNG; write the examples again"
@@ -199,9 +199,9 @@ class ExamplesFolder(SpecFolder[AttentionSpec]):
         return Split(split, self.spec, stored)
 
     def _stored(self, split: str) -> Iterator[Stored]:
-        for name in self.files(split):
-            for record in read_records(read_bytes(name), name):
-                yield _stored(parse_example(record), name)
+        spool = Spool()
+        for name, features in read_examples(self.files(split)):
+            yield _stored(features, name, spool)
 
 
 def count_fixations(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating], height: int, width: int) -> Any:
@@ -215,7 +215,7 @@ def count_fixations(x: npt.NDArray[np.floating], y: npt.NDArray[np.floating], he
     return counts.reshape(height, width).astype(np.float32)
 
 
-def _stored(features: dict[str, Value], name: str) -> Stored:
+def _stored(features: dict[str, Value], name: str, spool: Spool) -> Stored:
     try:
         none = np.zeros(0, np.float32)
         x, y = np.asarray(features.get("fixations/x", none)), np.asarray(features.get("fixations/y", none))
@@ -226,8 +226,8 @@ def _stored(features: dict[str, Value], name: str) -> Stored:
             image_id=_one(features, "image/id").decode(),
             set_name=_one(features, "set").decode(),
             method=_one(features, "method").decode(),
-            encoded_image=_one(features, "image/encoded"),
-            encoded_map=_one(features, "map/encoded"),
+            kept_image=spool.keep(_one(features, "image/encoded")),
+            kept_map=spool.keep(_one(features, "map/encoded")),
             map_max=float(_one(features, "map/max")),
             original=(int(_one(features, "image/height")), int(_one(features, "image/width"))),
             x=x.astype(np.float32),

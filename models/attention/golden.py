@@ -46,7 +46,7 @@ def write(folder: Path, images: list[Stored], predictor: Predictor) -> None:
     columns: dict[str, list[Any]] = {
         "image_id": [image.image_id for image in images],
         "set": [image.set_name for image in images],
-        "encoded": [image.encoded_image for image in images],
+        "encoded": [image.kept_image.read() for image in images],
     }
     maps = np.stack([predictor.predict(image.image()) for image in images])
     write_set(folder, INSTANCES_FILE, columns, {PREDICTIONS_FILE: maps})

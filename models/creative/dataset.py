@@ -1,4 +1,4 @@
-"""The examples folder as photos and the variants they are: records read once and kept encoded, decoded by the batch."""
+"""The examples folder as photos and the variants they are: read once and kept encoded on disk, decoded by the batch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from features.creative_spec import SPEC, CreativeSpec
 from features.splits import SPLITS
-from features.storage import read_bytes
 from models.examples_folder import DatasetError, SpecFolder
-from models.records import Value, parse_example, read_records
+from models.records import Value, read_examples
+from models.spool import Kept, Spool
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,19 @@ class Stored:
         variant: its name.
         product: whose photo it is.
         kind: of product, such as the shoe type; empty where that is not known.
-        encoded: JPEG or PNG at the spec's size.
+        kept: JPEG or PNG at the spec's size.
     """
 
     image_id: str
     variant: str
     product: str
     kind: str
-    encoded: bytes
+    kept: Kept
+
+    @property
+    def encoded(self) -> bytes:
+        """The file of the image."""
+        return self.kept.read()
 
     def image(self) -> npt.NDArray[np.uint8]:
         """Returns the image, uint8 (H, W, 3) RGB.
@@ -143,12 +148,12 @@ class ExamplesFolder(SpecFolder[CreativeSpec]):
         return splits
 
     def _stored(self, split: str) -> Iterator[Stored]:
-        for name in self.files(split):
-            for record in read_records(read_bytes(name), name):
-                yield _stored(parse_example(record), name, self.spec)
+        spool = Spool()
+        for name, features in read_examples(self.files(split)):
+            yield _stored(features, name, self.spec, spool)
 
 
-def _stored(features: dict[str, Value], name: str, spec: CreativeSpec) -> Stored:
+def _stored(features: dict[str, Value], name: str, spec: CreativeSpec, spool: Spool) -> Stored:
     try:
         texts = {key: _one(features, key).decode() for key in ("image/id", "variant", "product")}
         kind = _one(features, "kind").decode() if "kind" in features else ""
@@ -160,7 +165,7 @@ def _stored(features: dict[str, Value], name: str, spec: CreativeSpec) -> Stored
             f"{name}: {texts['product']} has the variant {texts['variant']!r}, the spec knows "
             f"{', '.join(spec.variant_names)}; write the examples again"
         )
-    return Stored(texts["image/id"], texts["variant"], texts["product"], kind, encoded)
+    return Stored(texts["image/id"], texts["variant"], texts["product"], kind, spool.keep(encoded))
 
 
 def _one(features: dict[str, Value], name: str) -> bytes:

@@ -5,10 +5,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from features.creative_spec import CreativeSpec
-from features.storage import read_bytes
 from models.creative.dataset import ExamplesFolder
 from models.examples_folder import DatasetError
-from models.records import Value, parse_example, read_records
+from models.records import Value, read_examples
 
 
 @dataclass(frozen=True)
@@ -43,19 +42,17 @@ def read_originals(folder: ExamplesFolder, split: str, products: Collection[str]
         StorageError: a file cannot be read.
     """
     wanted, original = set(products), original_of(folder.spec)
-    for file in folder.files(split):
-        for record in read_records(read_bytes(file), file):
-            found = parse_example(record)
-            try:
-                texts = [_text(found[name]) for name in ("product", "variant", "image/id")]
-                if texts[1] != original or texts[0] not in wanted:
-                    continue
-                about = {name: _text(found.get(name, [b""])) for name in ("kind", "brand", "gender", "name")}
-                yield StoredPhoto(texts[0], texts[2], encoded=bytes(found["image/encoded"][0]), **about)
-            except (KeyError, IndexError, TypeError, AttributeError, UnicodeDecodeError) as e:
-                raise DatasetError(
-                    f"{file} holds a record without what a photo needs ({e!r}); write the examples again"
-                ) from e
+    for file, found in read_examples(folder.files(split)):
+        try:
+            texts = [_text(found[name]) for name in ("product", "variant", "image/id")]
+            if texts[1] != original or texts[0] not in wanted:
+                continue
+            about = {name: _text(found.get(name, [b""])) for name in ("kind", "brand", "gender", "name")}
+            yield StoredPhoto(texts[0], texts[2], encoded=bytes(found["image/encoded"][0]), **about)
+        except (KeyError, IndexError, TypeError, AttributeError, UnicodeDecodeError) as e:
+            raise DatasetError(
+                f"{file} holds a record without what a photo needs ({e!r}); write the examples again"
+            ) from e
 
 
 def original_of(spec: CreativeSpec) -> str:
