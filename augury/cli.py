@@ -43,10 +43,14 @@ _COMMANDS = {
     },
     "Registry": {
         "publish": ("registry:publish", "Publish a trained model as a new version."),
+        "show": ("keeping:show", "Show the versions of a model, or all about one."),
         "history": ("registry:history", "Show what happened to a model's versions, and when."),
         "compare": ("registry:compare", "Set the metrics of two versions side by side."),
         "promote": ("registry:promote", "Make a version the champion, if it passes every gate."),
         "rollback": ("registry:rollback", "Make the champion's predecessor champion again."),
+        "pin": ("keeping:pin", "Have a version never removed."),
+        "unpin": ("keeping:unpin", "Take the pin of a version away."),
+        "prune": ("keeping:prune", "Remove old versions from the registry."),
         "verify": ("verify:verify", "Replay a version's golden set through a running service."),
     },
     "Service": {

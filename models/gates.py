@@ -189,7 +189,7 @@ def read_metrics(folder: Path) -> dict[str, float]:
     path = folder / "model_card.json"
     try:
         metrics = json.loads(read_bytes(path))["metrics"]
-        found = dict(_flat(metrics))
+        found = flat_numbers(metrics)
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise GateError(f'{path} has no "metrics" to judge by ({e!r}); train again') from e
     if not found:
@@ -197,13 +197,14 @@ def read_metrics(folder: Path) -> dict[str, float]:
     return found
 
 
-def _flat(metrics: Mapping[str, Any], prefix: str = "") -> list[tuple[str, float]]:
-    found: list[tuple[str, float]] = []
+def flat_numbers(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Returns the numbers in nested mappings, by their names joined by dots; what is no number is left out."""
+    found: dict[str, float] = {}
     for name, value in metrics.items():
         if isinstance(value, Mapping):
-            found += _flat(value, f"{prefix}{name}.")
+            found |= flat_numbers(value, f"{prefix}{name}.")
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            found.append((f"{prefix}{name}", float(value)))
+            found[f"{prefix}{name}"] = float(value)
     return found
 
 

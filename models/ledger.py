@@ -1,7 +1,8 @@
 """Who is champion and how it came about: ``champion.json``, replaced by compare-and-swap, and ``history.jsonl``."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 from models.manifest import IntegrityError
@@ -32,6 +33,9 @@ class Champion:
         replaced: the version that it replaced; None for the first.
         predecessors: the versions to roll back to, the last one first in line.
         gates: what each gate said (none are tried for a rollback).
+        pinned: versions that are never removed.
+        retired: versions that are being removed, which nobody may promote any more.
+        tended: how often the last two have changed.
     """
 
     version: str
@@ -44,6 +48,9 @@ class Champion:
     replaced: str | None
     predecessors: tuple[str, ...]
     gates: tuple[dict[str, Any], ...] = ()
+    pinned: tuple[str, ...] = ()
+    retired: tuple[str, ...] = ()
+    tended: int = 0
 
 
 class Reign(NamedTuple):
@@ -83,7 +90,7 @@ class Ledger:
         if reign.champion is not None:
             # The line of the change before this one may still be on its way; it comes first.
             self.log(_line(reign.champion), "generation")
-        if not self._champion.swap(reign.held, (json.dumps(_line(change), indent=1) + "\n").encode()):
+        if not self._champion.swap(reign.held, _bytes(change)):
             winner = self.read().champion
             now = "gone" if winner is None else f"{winner.version} ({winner.action} by {winner.by})"
             raise ConflictError(
@@ -92,6 +99,24 @@ class Ledger:
             )
         self.log(_line(change), "generation")
         return change
+
+    def tend(self, reign: Reign, pinned: Iterable[str], retired: Iterable[str]) -> Reign:
+        """Says anew which versions are kept and which removed, under the champion that was read.
+
+        Raises:
+            ConflictError: something has changed since it was read.
+        """
+        if reign.champion is None:
+            raise ValueError("there is no champion to be read")
+        kept = replace(
+            reign.champion,
+            pinned=tuple(sorted(pinned)),
+            retired=tuple(sorted(retired)),
+            tended=reign.champion.tended + 1,
+        )
+        if not self._champion.swap(reign.held, _bytes(kept)):
+            raise ConflictError("the champion, or what is pinned, was changed in the meantime; try again")
+        return self.read()
 
     def refuse(self, change: Champion) -> None:
         """Writes down a change that the gates did not let through."""
@@ -119,7 +144,16 @@ class Ledger:
 
 
 def _line(champion: Champion) -> dict[str, Any]:
-    return {**asdict(champion), "predecessors": list(champion.predecessors), "gates": list(champion.gates)}
+    """Returns a champion as a line of the history, which is about the championship alone."""
+    return {name: value for name, value in _told(champion).items() if name not in ("pinned", "retired", "tended")}
+
+
+def _bytes(champion: Champion) -> bytes:
+    return (json.dumps(_told(champion), indent=1) + "\n").encode()
+
+
+def _told(champion: Champion) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(champion).items()}
 
 
 def _parse_champion(content: bytes | None, where: str) -> Champion | None:
@@ -127,8 +161,11 @@ def _parse_champion(content: bytes | None, where: str) -> Champion | None:
         return None
     try:
         told = json.loads(content)
-        found = Champion(**{**told, "predecessors": tuple(told["predecessors"]), "gates": tuple(told["gates"])})
-        if not all(VERSION_FORM.fullmatch(version) for version in (found.version, *found.predecessors)):
+        told = {"pinned": (), "retired": (), **told}
+        lists = {name: tuple(told[name]) for name in ("predecessors", "gates", "pinned", "retired")}
+        found = Champion(**{**told, **lists})
+        named = (found.version, *found.predecessors, *found.pinned, *found.retired)
+        if not all(VERSION_FORM.fullmatch(version) for version in named):
             raise ValueError("it names an impossible version")
     except (ValueError, KeyError, TypeError) as e:
         raise IntegrityError(f"{where} is not what the registry wrote ({e}); restore it from {_HISTORY}") from e

@@ -78,7 +78,7 @@ class Registry(VersionStore):
         manifest = self.store(folder, family, name)
         version = manifest.version
         line = {"action": "publish", "version": version, "digest": manifest.digest, "at_us": manifest.created_at_us}
-        self._ledger(family, name).log({**line, "by": by or _user()}, "action", "version")
+        self.ledger(family, name).log({**line, "by": by or user()}, "action", "version")
         return version
 
     def champion(self, family: str, name: str) -> Champion | None:
@@ -87,7 +87,7 @@ class Registry(VersionStore):
         Raises:
             IntegrityError: ``champion.json`` is not what the registry wrote.
         """
-        return self._ledger(family, name).read().champion
+        return self.ledger(family, name).read().champion
 
     def promote(
         self, family: str, name: str, version: str, gates: Check, reason: str = "", by: str | None = None
@@ -108,25 +108,29 @@ class Registry(VersionStore):
             RegistryError: there is no such version.
             IntegrityError: the files of either version are not what was published.
         """
-        ledger = self._ledger(family, name)
+        ledger = self.ledger(family, name)
         reign = ledger.read()
         current = reign.champion
+        if current is not None and version in current.retired:
+            raise RegistryError(f"{version} is being removed from the registry; publish it again, or promote another")
         candidate = self.open_version(family, name, version)
         if current is not None and current.version == version:
             return current
-        champion = None if current is None else self._present(family, name, current.version)
+        digest = self.manifest(family, name, version).digest
+        champion = None if current is None else self.present(family, name, current.version)
         results = gates(candidate, None if champion is None else self.open_version(family, name, champion))
         change = Champion(
             version=version,
-            digest=self.manifest(family, name, version).digest,
+            digest=digest,
             generation=1 if current is None else current.generation + 1,
             at_us=self._now_us(),
-            by=by or _user(),
+            by=by or user(),
             action="promote",
             reason=reason,
             replaced=None if current is None else current.version,
             predecessors=() if current is None else (current.version, *current.predecessors),
             gates=tuple(result.to_dict() for result in results),
+            **({} if current is None else _kept(current)),
         )
         failed = [result for result in results if not result.passed]
         if failed or not results:
@@ -143,29 +147,30 @@ class Registry(VersionStore):
             ConflictError: somebody else changed the champion in the meantime.
             IntegrityError: the predecessor's files are not what was published.
         """
-        ledger = self._ledger(family, name)
+        ledger = self.ledger(family, name)
         reign = ledger.read()
         current = reign.champion
         if current is None or not current.predecessors:
             what = "no champion" if current is None else f"{current.version}, its first champion"
             raise RegistryError(f"{family}/{name} has {what}, so there is nothing to roll back to; promote a version")
         predecessor, *rest = current.predecessors
-        version = self._present(family, name, predecessor)
+        version = self.present(family, name, predecessor)
         self.open_version(family, name, version)
         change = Champion(
             version=version,
             digest=self.manifest(family, name, version).digest,
             generation=current.generation + 1,
             at_us=self._now_us(),
-            by=by or _user(),
+            by=by or user(),
             action="rollback",
             reason=reason,
             replaced=current.version,
             predecessors=tuple(rest),
+            **_kept(current),
         )
         return ledger.change(reign, change)
 
-    def _present(self, family: str, name: str, version: str) -> str:
+    def present(self, family: str, name: str, version: str) -> str:
         """Returns ``version``, or the one with its content where it was removed and published again."""
         versions = self.versions(family, name)
         content = version.rpartition("-")[2]
@@ -184,13 +189,19 @@ class Registry(VersionStore):
 
     def history(self, family: str, name: str) -> list[dict[str, Any]]:
         """Returns every publication, promotion, refusal and rollback, oldest first."""
-        return self._ledger(family, name).history()
+        return self.ledger(family, name).history()
 
-    def _ledger(self, family: str, name: str) -> Ledger:
+    def ledger(self, family: str, name: str) -> Ledger:
+        """Returns who is champion, and the history."""
         return Ledger(self.base(family, name))
 
 
-def _user() -> str:
+def _kept(champion: Champion) -> dict[str, Any]:
+    return {"pinned": champion.pinned, "retired": champion.retired, "tended": champion.tended}
+
+
+def user() -> str:
+    """Returns who the system says is at work."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -147,6 +147,49 @@ class VersionStore:
             return Path(source)
         return self._fetch(source, self._cache / family / name / version, manifest)
 
+    def read_file(self, family: str, name: str, version: str, file: str) -> bytes:
+        """Returns one file of a version, verified, without fetching the others.
+
+        Raises:
+            RegistryError: there is no such version, or no such file in it.
+            IntegrityError: the file was changed.
+        """
+        record = self.manifest(family, name, version).files.get(file)
+        if record is None:
+            raise RegistryError(f"{family}/{name} {version} holds no {file}; expected one that its manifest names")
+        path = f"{self.base(family, name)}/{version}/{file}"
+        content = read_bytes(path)
+        if hashlib.sha256(content).hexdigest() != record.sha256:
+            raise IntegrityError(f"{path} is not what was published; restore it from a copy, or publish again")
+        return content
+
+    def remove(self, family: str, name: str, version: str) -> None:
+        """Removes a version, which disappears at once, and what earlier removals may have left of others.
+
+        Whether it may go is not asked here: ``models.retention`` does.
+
+        Raises:
+            StorageError: it cannot be removed.
+        """
+        base = self.base(family, name)
+        if not VERSION_FORM.fullmatch(version):
+            raise RegistryError(f"{version!r} is no version; expected one that `augury history` shows")
+        shutil.rmtree(self._cache / family / name / version, ignore_errors=True)
+        if self._local:
+            with locked(f"{base}/.publish.lock"), explained(base, "write"):
+                with suppress(FileNotFoundError):
+                    os.rename(f"{base}/{version}", f"{base}/.removed-{version}")
+                for left in Path(base).glob(".removed-*"):
+                    shutil.rmtree(left)
+            return
+        fs, path = open_filesystem(f"{base}/{version}")
+        with explained(path, "write", remote=True):
+            fs.invalidate_cache()
+            with suppress(FileNotFoundError):
+                fs.rm_file(f"{path}/{MANIFEST_NAME}")  # without it there is no version
+            with suppress(FileNotFoundError):
+                fs.rm(path, recursive=True)
+
     def base(self, family: str, name: str) -> str:
         """Returns where the versions of a model are.
 

@@ -199,7 +199,8 @@ def _show_gates(results: Sequence[GateResult]) -> None:
 
 def _why(entry: Mapping[str, Any]) -> str:
     failed = "; ".join(gate["detail"] for gate in entry.get("gates", ()) if not gate["passed"])
-    return "; ".join(text for text in (entry.get("reason", ""), failed) if text)
+    replaced = f"in place of {entry['replaced']}" if entry.get("replaced") else ""
+    return "; ".join(text for text in (entry.get("reason", ""), failed, replaced) if text)
 
 
 def _where(registry: str) -> str:

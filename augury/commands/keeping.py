@@ -1,0 +1,193 @@
+"""``augury show``, ``pin``, ``unpin`` and ``prune``: what a registry holds of a model, and what it keeps."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from augury.commands import screen
+from augury.commands.parameters import ModelName, Reason, RegistryRoot, model_name
+from augury.commands.registry import Version, resolve
+from features.fingerprinted import DATASET_CARD
+from models.gates import Thresholds, flat_numbers
+from models.registry import Champion, Registry, RegistryError
+from models.retention import NEWEST, Retention
+
+_ABOUT = ("generator", "code_version", "seconds", "simulated")
+"""What else of a model card is shown, where it has it."""
+
+
+def show(
+    model: ModelName,
+    version: Annotated[
+        str, typer.Argument(help="a version, the beginning of one, `latest` or `champion`; none shows all of them")
+    ] = "",
+    registry: RegistryRoot = "registry",
+) -> None:
+    """Show the versions of a model, or all about one.
+
+    All versions: when they were published, of which days their data are, their main metrics, and which is champion,
+    its predecessor (the one that a rollback leads to), or pinned. One version: its data, all its metrics, who made it
+    champion, when, why and in place of what, and what the gates said.
+
+    **Examples**
+
+    - `augury show behavior/purchase`
+    - `augury show behavior/purchase champion`
+    - `augury show behavior/purchase 20260301 --registry gs://bucket/registry`
+    """
+    family, name = model_name(model)
+    opened = Registry(registry)
+    if version:
+        _show_one(opened, family, name, resolve(opened, family, name, version))
+        return
+    versions = opened.versions(family, name)
+    if not versions:
+        raise RegistryError(f"{registry} has no {model}; publish a version, or name another --registry")
+    champion = opened.champion(family, name)
+    limits = Thresholds.of(family)
+    wanted = [*limits.at_least, *limits.at_most, *([limits.ece_metric] if limits.max_ece is not None else [])]
+    rows = []
+    for each in versions:
+        metrics = flat_numbers(_card(opened, family, name, each, "model_card.json").get("metrics", {}))
+        numbers = [metrics.get(metric) for metric in wanted]
+        days = _days(_card(opened, family, name, each, DATASET_CARD))
+        rows.append((each, _standing(each, champion), days, *numbers))
+    columns = ("version", "", "data", *wanted)
+    screen.table(model, columns, rows, right=range(3, len(columns)))
+
+
+def pin(model: ModelName, version: Version, registry: RegistryRoot = "registry", reason: Reason = "") -> None:
+    """Have a version never removed.
+
+    **Examples**
+
+    - `augury pin behavior/purchase 20260301 --reason 'the audit of March'`
+    """
+    retention, chosen = _retention(model, registry, version)
+    retention.pin(chosen, reason)
+    screen.line(f"pinned {model} {chosen}")
+
+
+def unpin(model: ModelName, version: Version, registry: RegistryRoot = "registry", reason: Reason = "") -> None:
+    """Take the pin of a version away.
+
+    **Examples**
+
+    - `augury unpin behavior/purchase 20260301`
+    """
+    retention, chosen = _retention(model, registry, version)
+    retention.unpin(chosen, reason)
+    screen.line(f"no longer pinned: {model} {chosen}")
+
+
+def prune(
+    model: ModelName,
+    registry: RegistryRoot = "registry",
+    keep: Annotated[int, typer.Option(min=0, help="how many of the newest versions stay, whatever else")] = NEWEST,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be removed, and remove nothing")] = False,
+    reason: Reason = "",
+) -> None:
+    """Remove old versions from the registry.
+
+    The champion, its predecessor and pinned versions are never removed, however few are to stay. A removed version is
+    gone: it cannot be rolled back to.
+
+    **Examples**
+
+    - `augury prune behavior/purchase --dry-run`
+    - `augury prune behavior/purchase --keep 20 --reason 'room'`
+    """
+    retention, _ = _retention(model, registry)
+    stays = retention.reasons(keep)
+    screen.table(model, ("version", "stays as"), [(each, why or "-") for each, why in stays.items()])
+    if dry_run:
+        going = [each for each, why in stays.items() if not why]
+        screen.line(f"{len(going)} of {len(stays)} versions would be removed")
+        return
+    gone = retention.prune(keep, reason)
+    screen.line(f"removed: {', '.join(gone)}" if gone else "nothing to remove")
+
+
+def _retention(model: str, registry: str, word: str = "") -> tuple[Retention, str]:
+    family, name = model_name(model)
+    opened = Registry(registry)
+    chosen = resolve(opened, family, name, word) if word else ""
+    return Retention(opened, family, name, lambda: time.time_ns() // 1000), chosen
+
+
+def _show_one(registry: Registry, family: str, name: str, version: str) -> None:
+    manifest, champion = registry.manifest(family, name, version), registry.champion(family, name)
+    card = _card(registry, family, name, version, "model_card.json")
+    data = _card(registry, family, name, version, DATASET_CARD)
+    rows: list[tuple[str, object]] = [
+        ("published", screen.moment(manifest.created_at_us)),
+        ("size", f"{manifest.size / 1e6:.1f} MB in {len(manifest.files)} files"),
+        ("standing", _standing(version, champion)),
+        ("data", _days(data)),
+        ("examples", _examples(data)),
+        *((about.replace("_", " "), card[about]) for about in _ABOUT if about in card),
+    ]
+    screen.table(f"{family}/{name} {version}", ("", ""), [(what, told) for what, told in rows if told != ""])
+    screen.table("Metrics", ("metric", ""), sorted(flat_numbers(card.get("metrics", {})).items()), right=(1,))
+    lines = [line for line in registry.history(family, name) if version in (line["version"], line.get("replaced"))]
+    happened = [(screen.moment(line["at_us"]), _happened(line, version), line["by"], _why(line)) for line in lines]
+    screen.table("History", ("time (UTC)", "what", "by", "why"), happened)
+
+
+def _card(registry: Registry, family: str, name: str, version: str, file: str) -> Mapping[str, Any]:
+    """Returns a card of a version; empty where it has none."""
+    if file not in registry.manifest(family, name, version).files:
+        return {}
+    try:
+        found = json.loads(registry.read_file(family, name, version, file))
+    except ValueError as e:
+        raise RegistryError(f"{file} of {version} is not JSON ({e}); publish the model again") from e
+    return found if isinstance(found, dict) else {}
+
+
+def _standing(version: str, champion: Champion | None) -> str:
+    return ", ".join(_standings(version, champion))
+
+
+def _standings(version: str, champion: Champion | None) -> Iterator[str]:
+    if champion is None:
+        return
+    if version == champion.version:
+        yield "champion"
+    if version in champion.predecessors[:1]:
+        yield "predecessor"
+    if version in champion.pinned:
+        yield "pinned"
+    if version in champion.retired:
+        yield "being removed"
+
+
+def _days(data: Mapping[str, Any]) -> str:
+    """Returns the days that examples are of; "" where they have no time."""
+    window = data.get("window")
+    if not isinstance(window, dict) or not window.keys() >= {"start_us", "end_us"}:
+        return ""
+    return f"{screen.moment(window['start_us'])[:10]} to {screen.moment(window['end_us'])[:10]}"
+
+
+def _examples(data: Mapping[str, Any]) -> str:
+    splits = data.get("splits")
+    if not isinstance(splits, dict):
+        return ""
+    counts = {name: split.get("examples") for name, split in splits.items() if isinstance(split, dict)}
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if isinstance(count, int))
+
+
+def _happened(line: Mapping[str, Any], version: str) -> str:
+    if line["version"] != version:
+        return f"replaced by {line['version']} ({line['action']})"
+    replaced = line.get("replaced")
+    return f"{line['action']}, in place of {replaced}" if replaced else str(line["action"])
+
+
+def _why(line: Mapping[str, Any]) -> str:
+    gates = [f"{'' if gate['passed'] else 'FAILED '}{gate['name']}: {gate['detail']}" for gate in line.get("gates", ())]
+    return "; ".join(text for text in (line.get("reason", ""), *gates) if text)
