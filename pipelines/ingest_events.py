@@ -7,7 +7,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.gcp.pubsub import ReadFromPubSub, parse_subscription, parse_topic
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, TestOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
@@ -15,12 +15,15 @@ from features.cleaning_file import read_cleaning_rules
 from features.errors import AuguryError
 from features.options import option
 from features.storage import open_filesystem
+from features.tables import Table, load_table
 from pipelines.launch import beam_options, choose_runner
 from pipelines.options import parse_options
 from pipelines.store_options import RecentEventsOptions
-from transforms.bigquery_rows import WriteRows, dead_letter_of, table_reference
+from transforms.bigquery_check import check_tables
+from transforms.bigquery_names import table_reference
+from transforms.bigquery_rows import WriteRows, dead_letter_of
 from transforms.drop_repeats import DropRepeats
-from transforms.pack_events import ARCHIVE_SCHEMA, MarkLate, PackEvents
+from transforms.pack_events import MarkLate, PackEvents
 from transforms.read_received import EVENTS, REJECTED, ReadReceived
 from transforms.write_dead_letters import WriteDeadLetters, is_topic
 from transforms.write_partitions import WritePartitions
@@ -106,7 +109,10 @@ def build(pipeline: beam.Pipeline, options: IngestOptions, messages: beam.PColle
     if options.archive.startswith("bq://"):
         refused = (
             archived
-            | "InsertEvents" >> WriteRows(options.archive, ARCHIVE_SCHEMA, kind="archive", cluster_by=("anonymous_id",))
+            | "InsertEvents"
+            >> WriteRows(
+                options.archive, load_table("events"), kind="archive", times=("received_at_us", "timestamp_us")
+            )
             | "LetterOfRefused" >> beam.Map(dead_letter_of, options.source)
         )
         letters = (letters, refused) | "AllLetters" >> beam.Flatten()
@@ -125,8 +131,14 @@ def build(pipeline: beam.Pipeline, options: IngestOptions, messages: beam.PColle
 
 
 def start(options: IngestOptions, beam_flags: Sequence[str] = ()) -> PipelineResult:
-    """Starts the pipeline and returns its result, to wait for or to cancel."""
+    """Starts the pipeline and returns its result, to wait for or to cancel.
+
+    Raises:
+        AuguryError: an unknown flag, or a table that is not there or has other columns.
+    """
     flags = beam_options(beam_flags)
+    if not flags.view_as(TestOptions).dry_run:
+        check_tables(_tables(options))
     flags.view_as(StandardOptions).streaming = True
     pipeline = beam.Pipeline(runner=_streaming_runner(flags), options=flags)
     build(pipeline, options)
@@ -137,6 +149,12 @@ def run(argv: Sequence[str]) -> None:
     """Runs the pipeline as ``argv`` says, its own options and Beam's, until it is cancelled or drained."""
     options, beam_flags = parse_options(IngestOptions, argv, __doc__)
     start(options, beam_flags).wait_until_finish()
+
+
+def _tables(options: IngestOptions) -> dict[str, Table]:
+    """Returns the tables that are written to."""
+    targets = {options.archive: "events", options.dead_letter: "dead_letters"}
+    return {target: load_table(name) for target, name in targets.items() if target.startswith("bq://")}
 
 
 def _streaming_runner(flags: PipelineOptions) -> PipelineRunner | str:

@@ -7,7 +7,7 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.io.gcp.pubsub import PubsubMessage, WriteToPubSub
 
-from features.events import DEAD_LETTER_SCHEMA
+from features.tables import load_table
 from transforms.bigquery_rows import WriteRows
 from transforms.tally import count
 from transforms.write_partitions import WritePartitions
@@ -34,7 +34,7 @@ class WriteDeadLetters(beam.PTransform):
             messages = letters | "MessageOfLetter" >> beam.FlatMap(_messages).with_output_types(PubsubMessage)
             return messages | "PublishLetters" >> WriteToPubSub(self._target, with_attributes=True)
         if self._target.startswith("bq://"):
-            return letters | "InsertLetters" >> WriteRows(self._target, DEAD_LETTER_SCHEMA, kind="dead_letter")
+            return letters | "InsertLetters" >> WriteRows(self._target, load_table("dead_letters"), kind="dead_letter")
         return letters | "WriteLetters" >> WritePartitions(
             self._target, wait_seconds=self._wait_seconds, kind="dead_letter"
         )

@@ -14,18 +14,12 @@ import pytest
 from apache_beam.io.gcp.internal.clients.bigquery import BigqueryV2
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from features.events import DEAD_LETTER_SCHEMA, EVENT_SCHEMA
-from transforms.bigquery_rows import (
-    TableError,
-    WriteRows,
-    dead_letter_of,
-    table_parameters,
-    table_reference,
-    table_schema,
-)
-from transforms.pack_events import ARCHIVE_SCHEMA
+from features.tables import Table, fields_of
+from transforms.bigquery_rows import WriteRows, dead_letter_of, rows_of
 
+DAY_US = 86_400_000_000
 SCHEMA = pa.schema([pa.field("n", pa.int64(), nullable=False), pa.field("text", pa.string())])
+NUMBERS = Table("numbers", tuple(fields_of(SCHEMA)), None, ("text",), None)
 
 
 @dataclass
@@ -82,33 +76,13 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Tables]:
     server.server_close()
 
 
-def test_the_schema_of_a_table_is_the_schema_of_its_batches() -> None:
-    fields = {entry["name"]: (entry["type"], entry["mode"]) for entry in table_schema(ARCHIVE_SCHEMA)["fields"]}
-    assert list(fields) == [*EVENT_SCHEMA.names, "late"]
-    assert fields["anonymous_id"] == ("STRING", "REQUIRED")
-    assert fields["timestamp_us"] == ("INTEGER", "REQUIRED")
-    assert fields["user_id"] == ("STRING", "NULLABLE")
-    assert fields["late"] == ("BOOLEAN", "REQUIRED")
-    assert [entry["type"] for entry in table_schema(DEAD_LETTER_SCHEMA)["fields"]] == ["STRING"] * 3
-
-
-def test_a_table_is_partitioned_by_day() -> None:
-    assert table_parameters(("anonymous_id",)) == {
-        "timePartitioning": {"type": "DAY"},
-        "clustering": {"fields": ["anonymous_id"]},
-    }
-    assert table_parameters() == {"timePartitioning": {"type": "DAY"}}
-
-
-@pytest.mark.parametrize("name", ["bq://events", "bq://p.d", "project:dataset.table", "bq://p.d.t.x", "bq://p.d.t; x"])
-def test_a_name_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(TableError, match="names no BigQuery table; expected bq://project.dataset.table"):
-        table_reference(name)
-
-
-def test_names_of_tables() -> None:
-    assert table_reference("bq://my-shop.web.events") == "my-shop:web.events"
-    assert table_reference("bq://example.com:shop.web.events") == "example.com:shop:web.events"
+def test_the_day_of_a_row_is_that_of_the_first_time_it_has() -> None:
+    batch = pa.RecordBatch.from_pydict({"received": [DAY_US, None], "happened": [0, DAY_US - 1], "n": [1, 2]})
+    assert rows_of(batch, "archive", ("received", "happened")) == [
+        {"received": DAY_US, "happened": 0, "n": 1, "day": "1970-01-02"},
+        {"received": None, "happened": DAY_US - 1, "n": 2, "day": "1970-01-01"},
+    ]
+    assert rows_of(batch.select(["n"]), "dead_letter") == [{"n": 1}, {"n": 2}]
 
 
 def test_rows_go_to_the_table_and_refused_ones_come_back(tables: _Tables, tmp_path: Path) -> None:
@@ -117,18 +91,12 @@ def test_rows_go_to_the_table_and_refused_ones_come_back(tables: _Tables, tmp_pa
         pa.RecordBatch.from_pydict({"n": [3], "text": [None]}, SCHEMA),
     ]
     with beam.Pipeline("FnApiRunner", options=PipelineOptions(["--streaming"])) as pipeline:
-        refused = (
-            pipeline
-            | beam.Create(batches)
-            | WriteRows("bq://test-proj.web.numbers", SCHEMA, kind="archive", cluster_by=("text",))
-        )
+        refused = pipeline | beam.Create(batches) | WriteRows("bq://test-proj.web.numbers", NUMBERS, kind="archive")
         letters = refused | beam.Map(dead_letter_of, "here") | beam.FlatMap(lambda batch: batch.to_pylist())
         _ = letters | beam.Map(lambda letter: (tmp_path / "letters").write_text(json.dumps(letter)))
     assert sorted((row["n"], row["text"]) for row in tables.rows) == [(1, "a"), (3, None)]
     assert len(set(tables.insert_ids)) == 2
-    [made] = tables.made
-    assert made["timePartitioning"] == {"type": "DAY"}
-    assert [entry["name"] for entry in made["schema"]["fields"]] == ["n", "text"]
+    assert tables.made == []  # that is Terraform's work
     letter = json.loads((tmp_path / "letters").read_text())
     assert (letter["reason"], letter["source"]) == ("bigquery_refused", "here")
     assert json.loads(letter["row"])["row"] == {"n": -2}
