@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format lock bench-report clean collector
+.PHONY: help demo test test-cloud emulators lint format lock bench-report clean collector
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -17,7 +17,7 @@ help:  ## print this list
 demo: $(VENV)/.installed-demo  ## simulate a shop, then do the whole job: events to a published model and its report, in demo/
 	$(BIN)/augury demo
 
-test: $(VENV)/.installed-test lint collector  ## check the sources and run every test
+test: $(VENV)/.installed-test lint collector emulators  ## check the sources and run every test
 	$(BIN)/python -m pytest --ignore=tests/models/attention --ignore=tests/models/creative
 	$(BIN)/python -m pytest tests/models/attention tests/models/creative  # TensorFlow and torch never meet in one process
 
@@ -33,6 +33,14 @@ format: $(VENV)/.installed-test  ## mend what `make lint` says about style and f
 # The browser library: everything it needs is Node's; what a machine lacks is said, left out, and an error with CI=1.
 collector:  ## check and test the browser library; find or install a Chromium for the tests in pages
 	@sh collector/check.sh
+
+EMULATORS := .cache/emulators
+
+test-cloud: $(VENV)/.installed-test emulators  ## run the tests against the emulators of BigQuery, Cloud Storage and Pub/Sub
+	$(BIN)/python -m pytest tests/cloud
+
+emulators: $(VENV)/.installed-uv  ## install the BigQuery emulator that tests/cloud needs; what is left out is said
+	@[ $(EMULATORS)/.installed -nt requirements/emulators.txt ] || PYTHON313="$(PYTHON313)" sh requirements/emulators.sh $(EMULATORS) $(BIN)/uv
 
 bench-report: $(VENV)/.installed-test  ## print every benchmark's figures as one table
 	$(BIN)/python -m benchmarks.report

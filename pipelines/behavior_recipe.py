@@ -22,6 +22,7 @@ from features.storage import read_text
 from features.tombstones import REQUIRED_COLUMNS, Tombstones, tombstone_files, tombstones_beside
 from pipelines.estimate import estimate_rows
 from pipelines.fit_sample import fit_to_sample
+from transforms.bigquery_streams import open_streams
 from transforms.shards import SHARDS_AT_ONCE
 from transforms.sources import ReadTask, plan_reads
 
@@ -39,7 +40,11 @@ class ExamplesOptionError(AuguryError, ValueError):
 class ExamplesOptions:
     """Options of ``pipelines.behavior_examples``; each is a command-line flag of that name."""
 
-    events: tuple[str, ...] = field(metadata={"help": "files, folders or globs to read; local or gs://"})
+    events: tuple[str, ...] = field(
+        metadata={
+            "help": "files, folders or globs to read, local or gs://; bq://project.dataset.table; see docs/bigquery.md"
+        }
+    )
     output: str = field(metadata={"help": "folder for the data set; local or gs://"})
     adapter: str = option("segment", "segment, ga4, canonical, or the path of a mapping file (.toml)")
     format: str | None = option(None, "jsonl, csv or parquet, where the file names do not tell")
@@ -139,6 +144,7 @@ def make_recipe(options: ExamplesOptions) -> Recipe:
             tombstones=tombstones,
         )
         spec = replace(spec, generator_params=generator_params(generator))
+    tasks = tuple(open_streams(tasks, adapter.columns(columns)))
     shards = options.shards or _shards_for(estimate_rows(tasks))
     carried = {"timestamp_us", "message_id", "event", "type", *spec.required_columns(), *generator.requires}
     return Recipe(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pyarrow.parquet as pq
 
 from features.storage import open_filesystem
-from transforms.sources import ReadTask
+from transforms.read_tasks import ReadTask, StreamTask, TableTask
 
 _BYTES_A_ROW = {"jsonl": 500, "csv": 50}
 _UNFOLDS = 8  # a compressed file of events is about so many times larger unpacked
@@ -13,9 +13,10 @@ _COMPRESSED = (".gz", ".zst", ".zstd")
 
 
 def estimate_rows(tasks: Sequence[ReadTask]) -> int:
-    """Returns about how many rows the tasks hold: exact for Parquet, by size for the rest."""
-    formats = {task.path: task.format for task in tasks}
-    return sum(_rows_of(path, format) for path, format in formats.items())
+    """Returns about how many rows the tasks hold: exact for Parquet, as told by BigQuery, by size for the rest."""
+    tables = [task for task in tasks if isinstance(task, StreamTask | TableTask)]
+    formats = {task.path: task.format for task in tasks if not isinstance(task, StreamTask | TableTask)}
+    return sum(task.rows for task in tables) + sum(_rows_of(path, format) for path, format in formats.items())
 
 
 def _rows_of(path: str, format: str) -> int:

@@ -16,6 +16,7 @@ from pipelines.estimate import estimate_rows
 from pipelines.launch import beam_options, choose_runner, print_json, run_to_end
 from pipelines.options import parse_options
 from pipelines.warm_options import WarmStoreError, WarmStoreOptions
+from transforms.bigquery_streams import open_streams
 from transforms.clean_events import CleanEvents
 from transforms.fill_store import FillStore
 from transforms.read_events import ReadEvents
@@ -33,6 +34,7 @@ def build(pipeline: beam.Pipeline, options: WarmStoreOptions, tasks: Sequence[Re
     adapter = get_adapter(options.adapter, now_us=time.time_ns() // 1000)
     rules = read_cleaning_rules(options.cleaning)
     shards = options.shards or min(MAX_SHARDS, 1 + estimate_rows(tasks) // EVENTS_PER_SHARD)
+    tasks = open_streams(tasks, adapter.columns(tuple(EVENT_SCHEMA.names)))
     read = pipeline | "ReadEvents" >> ReadEvents(tasks, adapter, EVENT_SCHEMA.names, options.dead_letter)
     cleaned = read.events | "CleanEvents" >> CleanEvents(rules, forgotten(options, tasks))
     return cleaned.events | "FillStore" >> FillStore(options.store(), shards)

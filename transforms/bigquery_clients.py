@@ -19,14 +19,21 @@ class BigQueryError(AuguryError, OSError):
 
 
 @contextmanager
-def open_client(project: str) -> Iterator[Any]:
-    """Yields a client of BigQuery's REST API that bills to ``project``.
+def open_client(project: str, bills_caller: bool = False) -> Iterator[Any]:
+    """Yields a client of BigQuery's REST API.
+
+    Args:
+        project: that is billed.
+        bills_caller: bill the project of the credentials instead, if they have one: ``project`` may be somebody else's.
 
     Raises:
         BigQueryError: the client is not installed, or there are no credentials.
     """
     bigquery = _import("google.cloud.bigquery")
-    with explained(f"project {project}"), bigquery.Client(project=project) as client:
+    with explained(f"project {project}"):
+        credentials, own = _import("google.auth").default(scopes=bigquery.Client.SCOPE)
+        client = bigquery.Client(project=own if own and bills_caller else project, credentials=credentials)
+    with client:
         yield client
 
 
@@ -47,8 +54,8 @@ def open_reader() -> Iterator[Any]:
             client = storage.BigQueryReadClient(transport=transports.BigQueryReadGrpcTransport(channel=made))
         else:
             client = storage.BigQueryReadClient()
-        with client.transport:
-            yield client
+    with client:
+        yield client
 
 
 @contextmanager

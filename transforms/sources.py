@@ -1,12 +1,12 @@
-"""Event files: planning what to read, and reading it in chunks of bounded memory. Plain Python; any engine can call it.
+"""Events: planning what to read, and reading it in chunks of bounded memory. Plain Python; any engine can call it.
 
-Parquet, JSON lines and CSV; the last two also compressed with gzip or zstd; local or on ``gs://``.
+Parquet, JSON lines and CSV; the last two also compressed with gzip or zstd; local or on ``gs://``. Tables and queries
+of BigQuery, ``bq://`` and ``bq-query://``.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -14,26 +14,24 @@ import pyarrow.parquet as pq
 
 from features.errors import AuguryError
 from features.storage import list_files, open_filesystem
+from transforms.bigquery_names import is_bigquery
+from transforms.bigquery_streams import read_stream, read_table
+from transforms.bigquery_tables import plan_tables
 from transforms.csv_rows import csv_tables
 from transforms.lines import chunk_lines
+from transforms.read_tasks import CHUNK_BYTES as CHUNK_BYTES
+from transforms.read_tasks import CHUNK_ROWS as CHUNK_ROWS
+from transforms.read_tasks import REPEATING, TASK_ROWS, StreamTask, TableTask
+from transforms.read_tasks import ReadTask as ReadTask
+from transforms.read_tasks import SourceError as SourceError
 
 FORMATS = ("parquet", "jsonl", "csv")
-
-CHUNK_ROWS = 131_072
-CHUNK_BYTES = 32 << 20
-"""About how much one chunk holds at most."""
 
 TASK_BYTES = 64 << 20
 """Plain JSON lines are cut into tasks of about this size."""
 
-TASK_ROWS = 1 << 20
-"""Row groups of a Parquet file are put together into tasks of at most this many rows, if more than one."""
-
 MAX_ROW_GROUP_BYTES = 8 << 30
 """A row group that unfolds to more is refused: reading it could take all memory."""
-
-_REPEATING = ["anonymous_id", "user_id", "type", "event", "url", "referrer", "user_agent", "source"]
-"""Text columns of canonical events that are read dictionary-encoded, as Parquet has them: few values, many rows."""
 
 _SUFFIXES = {
     ".parquet": "parquet",
@@ -49,36 +47,16 @@ _SCHEMES = ("file", "gs", "gcs", "memory")
 _BOM = b"\xef\xbb\xbf"
 
 
-class SourceError(AuguryError, ValueError):
-    """A source that is not there, is empty, or cannot be read."""
-
-
-@dataclass(frozen=True)
-class ReadTask:
-    """One piece of work for a reader.
-
-    Attributes:
-        path: the file.
-        format: one of ``FORMATS``.
-        start: first byte (plain JSON lines: a line belongs to the task in which it begins) or first row group
-            (Parquet).
-        stop: one past the last; None for the end of the file.
-    """
-
-    path: str
-    format: str
-    start: int = 0
-    stop: int | None = None
-
-
 def plan_reads(patterns: Sequence[str], format: str | None = None) -> list[ReadTask]:
     """Plans the reading of all files that the patterns name, each file once, in the order of the names.
 
     Args:
-        patterns: files, folders (all files below), or globs; local or ``gs://``.
+        patterns: files, folders (all files below), or globs; local or ``gs://``; ``bq://`` and ``bq-query://`` as
+            ``transforms.bigquery_names`` reads them, which come last.
         format: one of ``FORMATS``; None goes by each file's suffix.
 
     Raises:
+        AuguryError: see ``transforms.bigquery_tables.plan_tables``.
         SourceError: a pattern matches nothing, a file has an unknown format or is no Parquet, or nothing holds data.
         StorageError: a place cannot be listed.
     """
@@ -86,8 +64,10 @@ def plan_reads(patterns: Sequence[str], format: str | None = None) -> list[ReadT
         raise SourceError(f"no format {format!r}; expected one of {', '.join(FORMATS)}")
     if not patterns:
         raise SourceError("no event files given; name a file, a folder or a pattern such as events/*.parquet")
-    paths = sorted({path for pattern in patterns for path in _match(pattern)})
+    tables = list(dict.fromkeys(name for name in patterns if is_bigquery(name)))
+    paths = sorted({path for pattern in patterns if pattern not in tables for path in _match(pattern)})
     tasks = [task for path in paths for task in _plan_file(path, format or _format_of(path))]
+    tasks += [task for name in tables for task in plan_tables(name)]
     if not tasks:
         raise SourceError(f"{', '.join(patterns)}: {_count(len(paths))}, all empty; expected at least one event")
     return tasks
@@ -98,15 +78,20 @@ def read_chunks(task: ReadTask, columns: Sequence[str] | None = None) -> Iterato
 
     Args:
         task: from ``plan_reads``.
-        columns: of a Parquet file, those to read, as ``Adapter.columns`` says; columns that the file lacks are left out
-            (the adapter knows whether it can do without). None reads all. Other formats are read whole.
+        columns: of a Parquet file or a table, those to read, as ``Adapter.columns`` says; columns that it lacks are
+            left out (the adapter knows whether it can do without). None reads all. Other formats are read whole, and a
+            stream has the columns that it was opened with.
 
     Yields:
-        Binary arrays of lines for JSON lines; tables for Parquet and CSV.
+        Binary arrays of lines for JSON lines; tables for the rest.
 
     Raises:
         SourceError: the file is missing, corrupt or truncated.
+        BigQueryError: a table cannot be read.
     """
+    if isinstance(task, StreamTask | TableTask):
+        yield from read_stream(task) if isinstance(task, StreamTask) else read_table(task, columns)
+        return
     with _explained(task.path):
         if task.format == "parquet":
             yield from _read_parquet(task, columns)
@@ -125,12 +110,8 @@ def read_chunks(task: ReadTask, columns: Sequence[str] | None = None) -> Iterato
 
 def _match(pattern: str) -> list[str]:
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", pattern)
-    if scheme and scheme[1].lower() == "bq":
-        raise SourceError(
-            f"{pattern}: BigQuery sources are not available yet; export the table to Parquet on gs:// and read that"
-        )
     if (scheme and scheme[1].lower() not in _SCHEMES) or "::" in pattern:
-        raise SourceError(f"{pattern}: cannot read from there; expected a local path or a gs:// URL")
+        raise SourceError(f"{pattern}: cannot read from there; expected a local path, a gs:// URL or bq://")
     found = list_files(pattern)
     if not found:
         raise SourceError(f"{pattern}: no such file, and no file matches it; check the path")
@@ -201,7 +182,7 @@ def _repeating(file: Any) -> list[str]:
     """Returns the columns of a Parquet file to be read dictionary-encoded, and rewinds it."""
     schema = pq.read_schema(file)
     file.seek(0)
-    return [name for name in _REPEATING if name in schema.names and pa.types.is_string(schema.field(name).type)]
+    return [name for name in REPEATING if name in schema.names and pa.types.is_string(schema.field(name).type)]
 
 
 def _batch_rows(metadata: pq.FileMetaData, groups: list[int]) -> int:

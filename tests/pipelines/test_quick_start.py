@@ -28,5 +28,5 @@ def test_a_local_job_goes_without_the_cloud_and_can_still_import_it_later() -> N
 
 def test_a_job_elsewhere_gets_all_of_beam() -> None:
     assert run("gs://bucket/events", [])[:2] == ["False True True True True", "1"]
-    assert run("bq://project.data.events", [])[0] == "False True True True True"  # refused later, by name
+    assert run("bq://project.data.events", [])[0] == "False True True True True"
     assert run("events", ["--runner=DataflowRunner"])[0] == "False True True True True"

@@ -114,15 +114,12 @@ def test_empty_files_among_others_are_no_work(tmp_path: Path):
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        (
-            "bq://project.dataset.events",
-            "bq://project.dataset.events: BigQuery sources are not available yet; export the",
-        ),
+        ("bq://project.dataset", "'bq://project.dataset' names no BigQuery table; expected bq://project.dataset.table"),
         (
             "https://shop.example/e.jsonl",
-            "https://shop.example/e.jsonl: cannot read from there; expected a local path or",
+            "https://shop.example/e.jsonl: cannot read from there; expected a local path,",
         ),
-        ("simplecache::gs://b/e.jsonl", "cannot read from there; expected a local path or a gs:// URL"),
+        ("simplecache::gs://b/e.jsonl", "cannot read from there; expected a local path, a gs:// URL or bq://"),
         ("{0}/nothing-*.jsonl", "nothing-\\*.jsonl: no such file, and no file matches it; check the path"),
         ("{0}/notes.txt", "notes.txt: cannot tell the format by the name; expected .parquet, .jsonl or .csv .* or say"),
         ("{0}/e.parquet.gz", "e.parquet.gz: cannot tell the format by the name"),
