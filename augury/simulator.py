@@ -25,7 +25,15 @@ from augury.simulator_trouble import MALFORMED, Trouble, add_trouble
 from augury.simulator_visitors import RETURN_PROBABILITY, Walk, walk
 from augury.simulator_world import build_shop
 from features.errors import AuguryError
-from features.storage import check_replaceable, write_folder_atomic
+from features.storage import (
+    StoragePath,
+    check_replaceable,
+    is_local,
+    list_files,
+    read_bytes,
+    read_text,
+    write_folder_atomic,
+)
 
 FORMATS: Final = ("jsonl", "jsonl.gz", "jsonl.zst", "parquet")
 MAX_VISITORS_PER_FILE: Final = 50_000
@@ -110,10 +118,10 @@ class Simulation:
             for luck. None where all or none bought.
     """
 
-    folder: Path
+    folder: StoragePath
     events: str
     adapter: str
-    truth: Path
+    truth: str
     counts: Mapping[str, int]
     window: tuple[int, int]
     truth_auc: float | None
@@ -167,37 +175,37 @@ def simulate(options: SimulationOptions, progress: Callable[[int, int], None] | 
     return load_simulation(options.output)
 
 
-def load_simulation(folder: str | Path) -> Simulation:
+def load_simulation(folder: StoragePath) -> Simulation:
     """Describes the simulation in ``folder``.
 
     Raises:
         SimulationError: the folder holds none.
     """
-    folder = Path(folder)
+    folder = Path(folder) if is_local(folder) else str(folder).rstrip("/")
     try:
-        summary: dict[str, Any] = json.loads((folder / _SUMMARY).read_text(encoding="utf-8"))
+        summary: dict[str, Any] = json.loads(read_text(f"{folder}/{_SUMMARY}"))
     except (OSError, ValueError) as e:
         raise SimulationError(f"{folder} holds no simulation ({_SUMMARY} is missing or broken); simulate one") from e
     suffix = summary["options"]["format"]
     return Simulation(
         folder=folder,
-        events=str(folder / "events" / f"*.{suffix}"),
+        events=f"{folder}/events/*.{suffix}",
         adapter="canonical" if suffix == "parquet" else "segment",
-        truth=folder / "truth",
+        truth=f"{folder}/truth",
         counts=summary["counts"],
         window=(summary["window"]["start_us"], summary["window"]["end_us"]),
         truth_auc=summary["truth"]["auc"],
     )
 
 
-def read_truth(folder: str | Path) -> pa.Table:
+def read_truth(folder: StoragePath) -> pa.Table:
     """Returns the truth of the simulation in ``folder``, in ``TRUTH_SCHEMA``.
 
     Raises:
         SimulationError: the folder holds no simulation.
     """
-    files = sorted(load_simulation(folder).truth.glob("*.parquet"))
-    return pa.concat_tables([pq.read_table(file) for file in files])
+    files = list_files(f"{load_simulation(folder).truth}/*.parquet")
+    return pa.concat_tables([pq.read_table(pa.BufferReader(read_bytes(file))) for file in files])
 
 
 def _write_file(

@@ -3,6 +3,7 @@
 Every failure of the storage itself is a ``StorageError`` of one line that names the path and the remedy.
 """
 
+import atexit
 import errno
 import os
 import secrets
@@ -139,18 +140,25 @@ def write_folder_atomic(path: StoragePath, overwrite: bool = False) -> Iterator[
     The folder is filled beside its final place, flushed to the disk and renamed. Any error, KeyboardInterrupt
     included, removes it and leaves what was there before.
 
+    An object store cannot rename a folder: it gets the files one by one when the block has ended, what is in folders
+    first and what is called ``..._card.json`` last, without which no reader takes the folder for complete.
+
     Args:
-        path: a local folder; missing parents are made.
+        path: a local folder, whose missing parents are made, or a remote one.
         overwrite: replace a folder that exists. Otherwise one that exists and is not empty is refused before any work.
 
     Raises:
-        StorageError: ``path`` exists, is remote (an object store cannot rename a folder), or cannot be written.
+        StorageError: ``path`` exists, or cannot be written.
     """
     fs, target = open_filesystem(path)
     if not isinstance(fs, LocalFileSystem):
-        raise StorageError(
-            f"cannot write the folder {os.fspath(path)}: it is not local; choose a folder on this machine"
-        )
+        if not overwrite and list_files(path):
+            raise _explain(path, "write", FileExistsError(errno.EEXIST, "exists"))
+        with tempfile.TemporaryDirectory(prefix="augury-upload-") as folder:
+            yield Path(folder)
+            with explained(path, "write", remote=True):
+                _upload(Path(folder), fs, target.rstrip("/"))
+        return
     with explained(path, "write"):
         if os.path.exists(target) and not os.path.isdir(target):
             raise NotADirectoryError(errno.EEXIST, "is a file")
@@ -170,19 +178,45 @@ def write_folder_atomic(path: StoragePath, overwrite: bool = False) -> Iterator[
         raise
 
 
+def local_folder(path: StoragePath) -> Path:
+    """Returns a local folder as it is, and of a remote one a copy, which is kept until this process ends.
+
+    Raises:
+        StorageError: a remote folder is not there, is empty or cannot be read.
+    """
+    fs, target = open_filesystem(path)
+    if isinstance(fs, LocalFileSystem):
+        return Path(target)
+    found = list_files(path)
+    if not found:
+        raise _explain(path, "read", FileNotFoundError(errno.ENOENT, "is not there"))
+    copy = Path(tempfile.mkdtemp(prefix="augury-copy-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    prefix = f"{fs.unstrip_protocol(target).rstrip('/')}/"
+    with explained(path, "read", remote=True):
+        for name in found:
+            inside = copy / name.removeprefix(prefix)
+            if not inside.resolve().is_relative_to(copy.resolve()):
+                raise StorageError(f"cannot read {name}: its name leads out of its folder; rename it")
+            inside.parent.mkdir(parents=True, exist_ok=True)
+            fs.get_file(name, str(inside))
+    return copy
+
+
 def check_replaceable(path: StoragePath, marker: str) -> None:
-    """Checks that replacing the local folder ``path`` loses nothing but an earlier output of the same kind.
+    """Checks that replacing the folder ``path`` loses nothing but an earlier output of the same kind.
 
     Args:
-        path: a local folder; it need not exist.
+        path: a folder; it need not exist.
         marker: name of the file that every such output holds.
 
     Raises:
         StorageError: the folder holds something, but no ``marker``.
     """
-    folder = open_filesystem(path)[1]
-    with explained(path, "read"):
-        if os.path.isdir(folder) and os.listdir(folder) and not os.path.exists(os.path.join(folder, marker)):
+    fs, folder = open_filesystem(path)
+    local = isinstance(fs, LocalFileSystem)
+    with explained(path, "read", remote=not local):
+        if fs.isdir(folder) and fs.ls(folder, detail=False) and not fs.exists(f"{folder.rstrip('/')}/{marker}"):
             raise StorageError(
                 f"cannot overwrite {os.fspath(path)}: it holds no {marker}, so it is something else than an earlier "
                 "output; choose another path or remove it yourself"
@@ -246,6 +280,16 @@ def list_files(pattern: StoragePath) -> list[str]:
             found = [name for name in fs.glob(target) if fs.isfile(name)]
             found = [name for name in found if not _hidden(os.path.basename(name))]
     return sorted(found if isinstance(fs, LocalFileSystem) else [str(fs.unstrip_protocol(name)) for name in found])
+
+
+def _upload(folder: Path, fs: fsspec.AbstractFileSystem, target: str) -> None:
+    """Replaces a remote folder by a local one, cards last."""
+    if fs.exists(target):
+        fs.rm(target, recursive=True)
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    names.sort(key=lambda name: (name.endswith("_card.json"), -name.count("/"), name))
+    for name in names:
+        fs.put_file(str(folder / name), f"{target}/{name}")
 
 
 def temporary_name(target: str) -> str:

@@ -8,13 +8,13 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from features.errors import AuguryError
+from features.storage import StoragePath, read_text
 from models.options import OptionError
 
 Options = TypeVar("Options")
@@ -85,9 +85,9 @@ def progress_bar(console: Console | None = None) -> Iterator[Callable[[str, int,
         yield show
 
 
-def print_metrics(folder: Path) -> None:
+def print_metrics(folder: StoragePath) -> None:
     """Prints a line with the metrics of an artifact's model card."""
-    metrics = json.loads((folder / "model_card.json").read_text())["metrics"]
+    metrics = json.loads(read_text(f"{folder}/model_card.json"))["metrics"]
     shown = (f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float))
     print(f"{folder}: {', '.join(shown)}")
 

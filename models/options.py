@@ -3,9 +3,11 @@
 import dataclasses
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from features.errors import AuguryError
+from features.storage import StoragePath, is_local
 
 SCHEDULES = ("cosine", "plateau", "constant")
 """Of a step size after the first, growing steps: cosine to 0 at the last epoch, smaller on a plateau, or constant."""
@@ -28,8 +30,14 @@ class TrainingRun:
 
     @property
     def work_folder(self) -> str:
-        """Where checkpoints and TensorBoard logs are."""
-        return self.work_dir or f"{self.output.rstrip('/')}.work"
+        """Where checkpoints and TensorBoard logs are: on this machine, for a remote output in the present folder."""
+        beside = self.output.rstrip("/")
+        return self.work_dir or f"{beside if is_local(beside) else beside.rpartition('/')[2]}.work"
+
+    @property
+    def artifact(self) -> StoragePath:
+        """The output, a ``Path`` where it is local."""
+        return Path(self.output) if is_local(self.output) else self.output
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the options as JSON-able values."""

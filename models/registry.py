@@ -57,12 +57,12 @@ class Registry(VersionStore):
     """
 
     def publish(self, folder: StoragePath, family: str, name: str, by: str | None = None) -> str:
-        """Copies a finished local folder into the registry as a new version, which appears whole or not at all.
+        """Copies a finished folder into the registry as a new version, which appears whole or not at all.
 
         Publishing the same content again gives the version that is there already.
 
         Args:
-            folder: holds at least ``model_card.json``; a manifest in it is ignored.
+            folder: local or remote, holds at least ``model_card.json``; a manifest in it is ignored.
             family: e.g. ``behavior``.
             name: of the model.
             by: who publishes; by default the user.

@@ -18,6 +18,7 @@ from features.storage import (
     exists,
     explained,
     is_local,
+    local_folder,
     open_filesystem,
     read_bytes,
     sync_folder,
@@ -71,7 +72,7 @@ class VersionStore:
         self._now_us = now_us
 
     def store(self, folder: StoragePath, family: str, name: str) -> Manifest:
-        """Copies a finished local folder in as a new version, or finds the version that has the same content.
+        """Copies a finished folder, which may be remote, in as a new version, or finds that of the same content.
 
         Raises:
             IntegrityError: a link, a hidden file, or a file whose reader could run code; or the version that has the
@@ -81,7 +82,7 @@ class VersionStore:
         """
         base = self.base(family, name)
         with self._publishing(base) as staged:
-            files = _stage(Path(folder), staged)
+            files = _stage(local_folder(folder), staged)
             digest = digest_of(files)
             for version in self.versions(family, name):
                 if version.endswith(digest[:DIGEST_LETTERS]):
@@ -267,7 +268,7 @@ class VersionStore:
 
 def _stage(folder: Path, staged: Path) -> dict[str, FileRecord]:
     if not folder.is_dir():
-        raise RegistryError(f"{folder} is no local folder, so it cannot be published; name a trained model's folder")
+        raise RegistryError(f"{folder} is no folder, so it cannot be published; name a trained model's folder")
     files = {}
     for name in walk_files(folder):
         if name == MANIFEST_NAME:

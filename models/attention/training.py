@@ -12,7 +12,7 @@ import torch
 from features.attention_spec import SPEC
 from features.fingerprinted import DATASET_CARD
 from features.splits import SPLITS
-from features.storage import write_folder_atomic
+from features.storage import StoragePath, write_folder_atomic
 from models.artifact import write_json, write_text
 from models.attention import golden
 from models.attention.dataset import ExamplesFolder, Split
@@ -35,7 +35,7 @@ _PROBES = 4
 _CALIBRATION_IMAGES = 32
 
 
-def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
+def train(options: TrainOptions, progress: Progress = lambda *_: None) -> StoragePath:
     """Trains a model and writes its artifact, which appears as ``options.output``, whole or not at all.
 
     Checkpoints and TensorBoard logs go to ``options.work_folder``; with ``options.resume`` a training that was killed
@@ -96,7 +96,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         write_json(staged / "model_card.json", card)
         write_text(staged / "report.html", report(predictor, splits["test"], evaluation, card, folder.card))
     checkpoint.remove()
-    return Path(options.output)
+    return options.artifact
 
 
 def model_card(

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import tensorflow as tf
 
 from features.fingerprinted import DATASET_CARD
 from features.splits import SPLITS
-from features.storage import StorageError, list_files, write_folder_atomic
+from features.storage import StorageError, StoragePath, list_files, write_folder_atomic
 from models.artifact import write_json, write_text
 from models.behavior import golden
 from models.behavior.baselines import TreesOptions, base_rate, train_boosted_trees
@@ -37,7 +36,7 @@ from models.examples_folder import DatasetError
 __all__ = ["Progress", "TrainingError", "train"]
 
 
-def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
+def train(options: TrainOptions, progress: Progress = lambda *_: None) -> StoragePath:
     """Trains a model and writes its artifact, which appears as ``options.output``, whole or not at all.
 
     Checkpoints and TensorBoard logs go to ``options.work_folder``; with ``options.resume`` a training that was killed
@@ -103,7 +102,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         write_json(staged / "model_card.json", card)
         write_text(staged / "report.html", render_report(evaluation, card, folder.card))
     checkpoint.remove()
-    return Path(options.output)
+    return options.artifact
 
 
 def fit(fitter: Fitter, checkpoint: Checkpoint, work_folder: str, progress: Progress) -> None:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 
 from features.creative_spec import SPEC
 from features.fingerprinted import DATASET_CARD
-from features.storage import write_folder_atomic
+from features.storage import StoragePath, write_folder_atomic
 from models.artifact import write_json, write_text
 from models.checkpoint import identity_of
 from models.creative import golden
@@ -37,7 +36,7 @@ _AT_ONCE = 32
 _SHOWN_MISTAKES = 24
 
 
-def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
+def train(options: TrainOptions, progress: Progress = lambda *_: None) -> StoragePath:
     """Trains a recogniser and writes its artifact, which appears as ``options.output``, whole or not at all.
 
     Checkpoints and TensorBoard logs go to ``options.work_folder``; with ``options.resume`` a training that was killed
@@ -86,7 +85,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Path:
         ]
         write_text(staged / "report.html", render_report(evaluation, card, folder.card, mistakes, fitter.state.history))
     checkpoint.remove()
-    return Path(options.output)
+    return options.artifact
 
 
 def measure(recognizer: Recognizer, split: Split, progress: Progress = lambda *_: None) -> dict[str, Any]:

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from features.storage import (
     StorageError,
     atomic_write,
+    check_replaceable,
     exists,
     list_files,
+    local_folder,
     open_atomic,
     read_bytes,
     read_text,
@@ -217,16 +220,59 @@ def test_a_folder_is_replaced_only_when_asked(tmp_path: Path) -> None:
     assert _all_names(tmp_path) == ["model", "model/b"]
 
 
-def test_a_remote_folder_is_refused() -> None:
-    with pytest.raises(StorageError, match="memory://x/model: it is not local; choose a folder on this machine"):
-        with write_folder_atomic("memory://x/model"):
-            pytest.fail("the block must not run")
-
-
 @pytest.fixture
 def bucket() -> Iterator[str]:
     yield "memory://storage-test"
     fsspec.filesystem("memory").rm("/storage-test", recursive=True)
+
+
+def test_a_remote_folder_gets_its_files_when_all_are_there(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    uploaded = []
+    put = MemoryFileSystem.put_file
+    monkeypatch.setattr(MemoryFileSystem, "put_file", lambda self, *a, **k: uploaded.append(a[1]) or put(self, *a, **k))
+    model = f"{bucket}/model"
+    with write_folder_atomic(model) as folder:
+        for name in ("model_card.json", "weights", "golden/rows"):
+            atomic_write(folder / name, name)
+        assert list_files(model) == []
+    assert [name.removeprefix("/storage-test/model/") for name in uploaded] == [
+        "golden/rows",
+        "weights",
+        "model_card.json",
+    ]
+    copy = local_folder(model)
+    assert _all_names(copy) == ["golden", "golden/rows", "model_card.json", "weights"]
+    assert (copy / "golden/rows").read_text() == "golden/rows"
+    with pytest.raises(StorageError, match="model: it exists already; choose another path or remove it first"):
+        with write_folder_atomic(model):
+            pytest.fail("the block must not run")
+    with write_folder_atomic(model, overwrite=True) as folder:
+        atomic_write(folder / "other", "1")
+    assert [name.rsplit("/", 1)[-1] for name in list_files(model)] == ["other"]
+
+
+def test_a_remote_folder_with_an_error_gets_nothing(bucket: str) -> None:
+    with pytest.raises(KeyboardInterrupt), write_folder_atomic(f"{bucket}/model") as folder:
+        atomic_write(folder / "a", "1")
+        raise KeyboardInterrupt
+    assert list_files(f"{bucket}/model") == []
+    atomic_write(f"{bucket}/there", "1")
+
+
+def test_a_local_folder_is_itself_and_one_that_is_nowhere_is_told(tmp_path: Path, bucket: str) -> None:
+    assert local_folder(tmp_path) == tmp_path
+    with pytest.raises(StorageError, match="none: no such file, folder or bucket; check the path"):
+        local_folder(f"{bucket}/none")
+    atomic_write(f"{bucket}/there", "1")
+
+
+def test_only_an_output_of_the_same_kind_is_replaceable_there_too(bucket: str) -> None:
+    check_replaceable(f"{bucket}/new", "card.json")
+    atomic_write(f"{bucket}/mine/a", "1")
+    with pytest.raises(StorageError, match="mine: it holds no card.json, so it is something else"):
+        check_replaceable(f"{bucket}/mine", "card.json")
+    atomic_write(f"{bucket}/mine/card.json", "1")
+    check_replaceable(f"{bucket}/mine", "card.json")
 
 
 def test_remote_files_are_written_listed_and_read(bucket: str) -> None:

@@ -77,7 +77,7 @@ def test_links_and_hidden_files_are_not_published(tmp_path: Path, registry: Regi
 
 
 def test_a_folder_that_is_no_model_is_not_published(tmp_path: Path, registry: Registry) -> None:
-    with pytest.raises(RegistryError, match="none is no local folder, so it cannot be published; name a trained"):
+    with pytest.raises(RegistryError, match="none is no folder, so it cannot be published; name a trained"):
         registry.publish(tmp_path / "none", *MODEL)
     atomic_write(tmp_path / "model" / "model.pb", b"")
     with pytest.raises(RegistryError, match="model holds no model_card.json, so it cannot be published"):

@@ -114,7 +114,6 @@ def test_empty_files_among_others_are_no_work(tmp_path: Path):
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("bq://project.dataset", "'bq://project.dataset' names no BigQuery table; expected bq://project.dataset.table"),
         (
             "https://shop.example/e.jsonl",
             "https://shop.example/e.jsonl: cannot read from there; expected a local path,",

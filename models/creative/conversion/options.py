@@ -19,7 +19,7 @@ class ConversionOptions(TrainingRun):
 
     examples: str = option("", "folder that `augury creative-examples` wrote (local or gs://)")
     embeddings: str = option("", "folder that `augury creative-embeddings` wrote of the same examples")
-    recognizer: str = option("", "local folder of the recogniser that made the embeddings")
+    recognizer: str = option("", "folder of the recogniser that made the embeddings")
     output: str = option("", "folder of the artifact; it must not exist yet")
     work_dir: str | None = option(None, "folder of the searches; <output>.work if not given")
     targets: str = option("all", "what to predict: all that was recorded, or names such as open_rate,click_through")

@@ -14,7 +14,7 @@ from features.creative_spec import CATEGORICAL, SPEC
 from features.images import decode_image
 from features.images_encode import encode_image
 from features.splits import SPLITS
-from features.storage import StorageError, explained
+from features.storage import StorageError, explained, local_folder
 from models.artifact import DESCRIPTION_FILE
 from models.creative.conversion.data import TrainingData
 from models.creative.conversion.options import ConversionOptions
@@ -54,8 +54,9 @@ def copy_recognizer(source: str, artifact: Path) -> None:
     """
     target = artifact / RECOGNIZER_FOLDER
     target.mkdir()
+    folder = local_folder(source)
     for name in (*_NEEDED, *_TOLD):
-        path = Path(source) / name
+        path = folder / name
         if name in _TOLD and not path.exists():
             continue
         with explained(path, "copy"):

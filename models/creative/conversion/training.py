@@ -14,7 +14,7 @@ import xgboost as xgb
 from features.creative_spec import SPEC, Target
 from features.fingerprinted import DATASET_CARD
 from features.splits import SPLITS
-from features.storage import list_files, write_folder_atomic
+from features.storage import StoragePath, list_files, write_folder_atomic
 from models.artifact import DESCRIPTION_FILE, write_json, write_text
 from models.checkpoint import TrainingError, identity_of
 from models.creative.catalogue import write_catalogue
@@ -38,7 +38,7 @@ _NOT_SEARCHED = frozenset(
 )
 
 
-def train(options: ConversionOptions, progress: Progress = lambda *_: None) -> Path:
+def train(options: ConversionOptions, progress: Progress = lambda *_: None) -> StoragePath:
     """Trains the trees of every target and writes the artifact, which appears as ``options.output``, whole or not.
 
     The searches lie in ``options.work_folder``; with ``options.resume`` a training that was killed goes on with them
@@ -89,7 +89,7 @@ def train(options: ConversionOptions, progress: Progress = lambda *_: None) -> P
         write_text(staged / "report.html", render_report(evaluation, card, data.folder.card))
     for name in found:
         _study(options, name).unlink(missing_ok=True)
-    return Path(options.output)
+    return options.artifact
 
 
 def _fit(
