@@ -1,0 +1,134 @@
+"""The whole way in the cloud, on its emulators: events in BigQuery to a prediction of a published model."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks.examples_equal import require_equal
+from features.events import EVENT_SCHEMA
+from features.storage import list_files, local_folder
+from models.gates import GateResult
+from models.registry import ConflictError, Registry
+from pipelines.behavior_examples import make_examples
+from pipelines.behavior_recipe import ExamplesOptions
+from tests.running_service import running_service
+from tests.tiny_model import START_US, shop_events
+
+MODEL = ("behavior", "purchase")
+TINY = ("--units=8", "--embedding-units=4", "--max-epochs=2", "--batch-size=64", "--learning-rate=0.01")
+
+
+def augury(*words: str, folder: Path) -> str:
+    """Runs the command in an empty folder, with caches of its own; returns what it printed."""
+    root = str(Path(__file__).resolve().parents[2])
+    environment = {**os.environ, "PYTHONPATH": root, "XDG_CACHE_HOME": str(folder / "cache")}
+    command = [sys.executable, "-m", "augury.cli", *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def canonical(events: pa.Table) -> pa.Table:
+    columns = {name: events[name] for name in EVENT_SCHEMA.names if name in events.column_names}
+    given = [columns.get(field.name, pa.nulls(len(events), field.type)).cast(field.type) for field in EVENT_SCHEMA]
+    return pa.table(given, schema=EVENT_SCHEMA)
+
+
+@pytest.fixture
+def events() -> pa.Table:
+    return canonical(shop_events(600, 1))
+
+
+def test_from_events_in_bigquery_to_a_prediction(
+    archive_table: Callable[..., str], new_bucket: Callable[[str], str], events: pa.Table, tmp_path: Path
+) -> None:
+    table, bucket = archive_table(events), new_bucket("whole-way")
+    asked = {"adapter": "canonical", "gap_minutes": 30.0, "sequence_length": 8, "hash_size": 64, "shards": 2}
+    card = make_examples(ExamplesOptions(events=(table,), output=f"{bucket}/examples", **asked))
+    assert card["events"] == {"read": len(events), "rejected": {}, "dropped": {}}
+    assert card["sources"] == [table]
+
+    # The same events from a file give the same examples.
+    pq.write_table(events, tmp_path / "events.parquet")
+    make_examples(ExamplesOptions(events=(str(tmp_path / "events.parquet"),), output=str(tmp_path / "same"), **asked))
+    assert require_equal(local_folder(f"{bucket}/examples"), tmp_path / "same") > 500
+
+    model, registry = f"{bucket}/models/first", f"{bucket}/registry"
+    said = augury("train", "behavior", "--examples", f"{bucket}/examples", "--output", model, *TINY, folder=tmp_path)
+    assert f"report: {model}/report.html" in said
+    assert f"{model}/model_card.json" in list_files(model)
+    assert not (tmp_path / "first.work" / "checkpoint.npz").exists()
+    augury("publish", model, "/".join(MODEL), "--registry", registry, folder=tmp_path)
+    thresholds = tmp_path / "gates.toml"
+    thresholds.write_text("max_ece = 1.0\n[at_least]\nauc = 0.0\n")
+    promoted = augury(
+        "promote", "/".join(MODEL), "--registry", registry, "--thresholds", str(thresholds), folder=tmp_path
+    )
+    [version] = Registry(registry, cache=tmp_path / "versions").versions(*MODEL)
+    assert f"behavior/purchase has champion {version}" in promoted  # its golden set came back bit for bit over HTTP
+
+    settings = {"AUGURY_REGISTRY": registry, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with running_service(tmp_path / "state", settings) as service, service.client() as client:
+        context = {"page": {"url": "https://shop.example/page/1"}}
+        page = {"type": "page", "anonymousId": "ann", "messageId": "m1", "context": context}
+        answer = client.post("/v1/predict/purchase", json={"events": [page]}).raise_for_status().json()
+        assert (answer["version"], answer["visitor"], answer["known"]) == (version, "ann", True)
+        assert 0 < answer["probability"] < 1
+
+
+def test_of_two_racing_promotions_one_wins_and_one_is_told(new_bucket: Callable[[str], str], tmp_path: Path) -> None:
+    registry = Registry(f"{new_bucket('races')}/registry", cache=tmp_path / "cache")
+    versions = []
+    for auc in (0.7, 0.8):
+        folder = tmp_path / f"model{auc}"
+        folder.mkdir()
+        (folder / "model_card.json").write_text(f'{{"metrics": {{"auc": {auc}}}}}')
+        versions.append(registry.publish(folder, *MODEL))
+    both_have_passed = threading.Barrier(2, timeout=60)
+    told: dict[str, str] = {}
+
+    def gates(candidate: Path, champion: Path | None) -> list[GateResult]:
+        both_have_passed.wait()
+        return [GateResult("metrics", True, "good enough")]
+
+    def promote(version: str) -> None:
+        try:
+            registry.promote(*MODEL, version, gates, by=version)
+            told[version] = "won"
+        except ConflictError as e:
+            told[version] = str(e)
+
+    racers = [threading.Thread(target=promote, args=(version,)) for version in versions]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    winner = registry.champion(*MODEL)
+    assert winner is not None
+    assert told.pop(winner.version) == "won"
+    [(loser, message)] = told.items()
+    assert loser in versions
+    assert f"the champion is now {winner.version}" in message
+    changes = [line for line in registry.history(*MODEL) if line["action"] == "promote"]
+    assert [line["version"] for line in changes] == [winner.version]
+
+
+def test_the_window_of_an_archive_decides_what_is_read(
+    archive_table: Callable[..., str], events: pa.Table, tmp_path: Path
+) -> None:
+    day_us = 86_400_000_000
+    days = [time // day_us for time in events["timestamp_us"].to_pylist()]
+    first = START_US // day_us
+    wanted = sum(day == first for day in days)
+    assert 0 < wanted < len(days)
+    table = archive_table(events)
+    source = f"{table}?from=2023-11-14&to=2023-11-14"  # the day of START_US
+    card = make_examples(ExamplesOptions(events=(source,), output=str(tmp_path / "out"), adapter="canonical"))
+    assert card["events"]["read"] == wanted
