@@ -37,8 +37,13 @@ class _NumberedPart(_RealPart):
         self["Content-ID"] = f"<part+{next(_numbers)}>"
 
 
-if "BIGQUERY_EMULATOR_HOST" in os.environ:
-    BigqueryV2.BASE_URL = f"{os.environ['BIGQUERY_EMULATOR_HOST']}/bigquery/v2/"
-    storage_api.BigQueryReadClient = _reader
-if "STORAGE_EMULATOR_HOST" in os.environ:
-    batch.MIMEApplicationHTTP = _NumberedPart
+def install() -> None:
+    """Does it, for the emulators that the variables name now; importing this module calls it."""
+    if "BIGQUERY_EMULATOR_HOST" in os.environ:
+        BigqueryV2.BASE_URL = f"{os.environ['BIGQUERY_EMULATOR_HOST']}/bigquery/v2/"
+        storage_api.BigQueryReadClient = _reader
+    if "STORAGE_EMULATOR_HOST" in os.environ:
+        batch.MIMEApplicationHTTP = _NumberedPart
+
+
+install()
