@@ -11,7 +11,7 @@ from typing import Any
 from features.storage import read_text
 from transforms.bigquery_clients import BigQueryError, explained, open_client
 from transforms.bigquery_names import QUERY, TABLES, QuerySource, TableName, TableSource, read_source
-from transforms.read_tasks import SourceError, TableTask
+from transforms.read_tasks import QueryTask, SourceError, TableTask
 
 MOST_TABLES = 4096
 """Daily tables that one source may be: eleven years."""
@@ -24,8 +24,8 @@ _LITERALS = {"DATE": "DATE '{}'", "TIMESTAMP": "TIMESTAMP '{} 00:00:00+00'", "DA
 _log = logging.getLogger(__name__)
 
 
-def plan_tables(name: str) -> list[TableTask]:
-    """Plans the reading of ``bq://...`` or ``bq-query://...``; a query is run, and billed, here.
+def plan_tables(name: str) -> list[TableTask | QueryTask]:
+    """Plans the reading of ``bq://...`` or ``bq-query://...``; a query is run, and billed, here, unless Beam is to.
 
     Raises:
         TableError: the name cannot be.
@@ -35,12 +35,14 @@ def plan_tables(name: str) -> list[TableTask]:
     """
     source = read_source(name)
     if isinstance(source, QuerySource):
+        if source.by_beam:
+            return [QueryTask(path=name, query=read_text(source.path), project=source.project)]
         return [_run_query(name, source)]
     with open_client(source.table.project, bills_caller=True) as client:
         tables = list(_daily_tables(client, name, source)) if source.daily else [source.table]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             found = list(pool.map(lambda table: _described(client, table), tables))
-    tasks = [
+    tasks: list[TableTask | QueryTask] = [
         _task(f"{TABLES}{table.dotted}", described, source, client.project)
         for table, described in zip(tables, found, strict=True)
         if described.num_rows or described.streaming_buffer is not None

@@ -73,3 +73,17 @@ class StreamTask(ReadTask):
     stream: str
     schema: bytes
     rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryTask(ReadTask):
+    """A query that Beam's own source runs, inside the pipeline and nowhere else.
+
+    Attributes:
+        query: its text.
+        project: that is billed.
+    """
+
+    format: str = "bigquery"
+    query: str
+    project: str

@@ -21,7 +21,7 @@ from transforms.csv_rows import csv_tables
 from transforms.lines import chunk_lines
 from transforms.read_tasks import CHUNK_BYTES as CHUNK_BYTES
 from transforms.read_tasks import CHUNK_ROWS as CHUNK_ROWS
-from transforms.read_tasks import REPEATING, TASK_ROWS, StreamTask, TableTask
+from transforms.read_tasks import REPEATING, TASK_ROWS, QueryTask, StreamTask, TableTask
 from transforms.read_tasks import ReadTask as ReadTask
 from transforms.read_tasks import SourceError as SourceError
 
@@ -92,6 +92,11 @@ def read_chunks(task: ReadTask, columns: Sequence[str] | None = None) -> Iterato
     if isinstance(task, StreamTask | TableTask):
         yield from read_stream(task) if isinstance(task, StreamTask) else read_table(task, columns)
         return
+    if isinstance(task, QueryTask):
+        raise SourceError(
+            f"{task.path} can only be read inside a pipeline: give the spec of an earlier data set with --spec, so "
+            "that nothing has to be fitted, or leave out by=beam"
+        )
     with _explained(task.path):
         if task.format == "parquet":
             yield from _read_parquet(task, columns)

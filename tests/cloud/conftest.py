@@ -1,5 +1,7 @@
 """Emulators of BigQuery and Cloud Storage, and tables and events to try them with."""
 
+import gc
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -20,6 +22,18 @@ def bigquery_emulator(_storage_server: None, tmp_path_factory: pytest.TempPathFa
         for name, value in server.environment.items():
             patch.setenv(name, value)
         yield server
+
+
+@pytest.fixture
+def beam_emulators(bigquery_emulator: BigQueryServer) -> Iterator[None]:
+    """Points Beam's own clients at the emulators of this session, and collects the connections that they leave open."""
+    from tests.beam_emulators import install
+
+    install()
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture

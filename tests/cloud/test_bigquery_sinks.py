@@ -1,8 +1,6 @@
 """Tables that are written to: checked at start-up, streamed into from Pub/Sub, and loaded by batch jobs."""
 
-import gc
 import json
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +13,6 @@ from google.cloud import bigquery, pubsub_v1
 from features.tables import load_table
 from pipelines.ingest_events import IngestOptions, start
 from serving.compaction_streams import PREDICTION_SCHEMA
-from tests.bigquery_server import BigQueryServer
 from tests.pubsub_server import PubSubServer
 from tests.real_redis import wait_until
 from tests.transforms.streams import at, clock, track
@@ -26,18 +23,6 @@ from transforms.write_predictions import WritePredictions, check_prediction_log
 
 PROJECT = "projects/test-proj"
 TOPIC, SUBSCRIPTION = f"{PROJECT}/topics/events", f"{PROJECT}/subscriptions/events"
-
-
-@pytest.fixture
-def beam_emulators(bigquery_emulator: BigQueryServer) -> Iterator[None]:
-    """Points Beam's own clients at the emulators of this session, and collects the connections that they leave open."""
-    from tests.beam_emulators import install
-
-    install()
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from pipelines.behavior_examples import make_examples
 from pipelines.behavior_recipe import ExamplesOptions
 from tests.running_service import running_service
 from tests.tiny_model import START_US, shop_events
+from transforms.sources import SourceError
 
 MODEL = ("behavior", "purchase")
 TINY = ("--units=8", "--embedding-units=4", "--max-epochs=2", "--batch-size=64", "--learning-rate=0.01")
@@ -132,3 +133,32 @@ def test_the_window_of_an_archive_decides_what_is_read(
     source = f"{table}?from=2023-11-14&to=2023-11-14"  # the day of START_US
     card = make_examples(ExamplesOptions(events=(source,), output=str(tmp_path / "out"), adapter="canonical"))
     assert card["events"]["read"] == wanted
+
+
+def test_beam_runs_a_query_inside_the_pipeline(
+    beam_emulators: None,
+    archive_table: Callable[..., str],
+    new_bucket: Callable[[str], str],
+    events: pa.Table,
+    tmp_path: Path,
+) -> None:
+    sql = tmp_path / "query.sql"
+    # BigQuery's JSON has no nulls in it, the emulator's has, and Beam fails at those of integers.
+    sql.write_text(f"SELECT * EXCEPT (day, received_at_us) FROM `{archive_table(events).removeprefix('bq://')}`")
+    pq.write_table(events, tmp_path / "events.parquet")
+    first = {"events": (str(tmp_path / "events.parquet"),), "output": str(tmp_path / "first"), "adapter": "canonical"}
+    make_examples(ExamplesOptions(**first, gap_minutes=30.0))
+    asked = {
+        "events": (f"bq-query://test-proj/{sql}?by=beam",),
+        "output": str(tmp_path / "again"),
+        "adapter": "canonical",
+    }
+    with pytest.raises(SourceError, match="sql.by=beam can only be read inside a pipeline: give the spec"):
+        make_examples(ExamplesOptions(**asked, generator="high_value"))
+    asked["spec"] = str(tmp_path / "first" / "feature_spec.json")
+    with pytest.raises(SourceError, match="sql.by=beam: Beam does not say beforehand how many rows it has; give --sh"):
+        make_examples(ExamplesOptions(**asked))
+    flags = [f"--temp_location={new_bucket('by-beam')}/temp", "--project=test-proj"]
+    card = make_examples(ExamplesOptions(**asked, shards=2), flags)
+    assert card["events"] == {"read": len(events), "rejected": {}, "dropped": {}}
+    assert require_equal(tmp_path / "again", tmp_path / "first") > 500
