@@ -41,6 +41,7 @@ def new_letters(new_table: Callable[..., str]) -> str:
     return new_table("dead_letters", [dict(field) for field in load_table("dead_letters").fields])
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # of Beam's clients, which close nothing
 def test_received_events_are_streamed_into_the_archive_and_read_back(
     beam_emulators: None,
     pubsub: PubSubServer,
@@ -72,6 +73,7 @@ def test_received_events_are_streamed_into_the_archive_and_read_back(
     assert days == {clock(0)[:10], clock(2 * 86_400)[:10]}  # of receipt
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # of Beam's clients, which close nothing
 def test_predictions_are_loaded_into_their_log(
     beam_emulators: None, new_table: Callable[..., str], new_bucket: Callable[[str], str], client: bigquery.Client
 ) -> None:

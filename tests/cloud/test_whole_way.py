@@ -135,6 +135,7 @@ def test_the_window_of_an_archive_decides_what_is_read(
     assert card["events"]["read"] == wanted
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # of Beam's clients, which close nothing
 def test_beam_runs_a_query_inside_the_pipeline(
     beam_emulators: None,
     archive_table: Callable[..., str],
