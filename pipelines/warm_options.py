@@ -18,7 +18,9 @@ class WarmStoreOptions(RecentEventsOptions):
     """Options of ``pipelines.warm_store``; each is a command-line flag of that name."""
 
     events: tuple[str, ...] = field(
-        metadata={"help": "files, folders or globs to read, such as archive/events; local or gs://"}
+        metadata={
+            "help": "files, folders or globs to read, such as archive/events, local or gs://; bq://project.dataset.table"
+        }
     )
     adapter: str = option("canonical", "canonical, segment, ga4, or the path of a mapping file (.toml)")
     format: str | None = option(None, "jsonl, csv or parquet, where the file names do not tell")
