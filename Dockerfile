@@ -1,4 +1,5 @@
-# The service in a container: `docker build --target cpu .` or, for a machine with an NVIDIA GPU, `docker build --target cuda .`
+# The service in a container: `docker build --target cpu .` or, for a machine with an NVIDIA GPU, `docker build --target cuda .`;
+# and what retrains its models: `docker build --target training .`
 # docs/deployment.md says how to run either. For a release, name the base by its digest, so that the same sources give the
 # same image: --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:...
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
@@ -32,6 +33,27 @@ COPY requirements/serving-cuda.txt requirements/serving-cuda.txt
 RUN /opt/tools/bin/uv venv --python /usr/local/bin/python /opt/augury && \
     /opt/tools/bin/uv pip install --python /opt/augury/bin/python --no-cache --no-deps --compile-bytecode --only-binary :all: --require-hashes -r requirements/serving-cuda.txt && \
     /opt/tools/bin/uv pip install --python /opt/augury/bin/python --no-cache --no-deps --compile-bytecode --offline /dist/augury-0.1.0-py3-none-any.whl
+
+# Everything from examples to promotion, for the jobs of retraining: Beam, TensorFlow and, to verify, the service.
+FROM tools AS installed-training
+COPY requirements/pipelines.txt requirements/pipelines.txt
+COPY requirements/behavior.txt requirements/behavior.txt
+COPY requirements/serving.txt requirements/serving.txt
+RUN /opt/tools/bin/uv venv --python /usr/local/bin/python /opt/augury && \
+    /opt/tools/bin/uv pip install --python /opt/augury/bin/python --no-cache --no-deps --compile-bytecode --only-binary :all: --require-hashes -r requirements/pipelines.txt -r requirements/behavior.txt -r requirements/serving.txt && \
+    /opt/tools/bin/uv pip install --python /opt/augury/bin/python --no-cache --no-deps --compile-bytecode --offline /dist/augury-0.1.0-py3-none-any.whl
+
+# A job's image: a step's lines are `sh -efc`'s argument (deploy/workflows/retrain.json). It writes to its working folder.
+FROM ${PYTHON_IMAGE} AS training
+RUN useradd --uid 10001 --user-group --create-home --home-dir /var/lib/augury --shell /usr/sbin/nologin augury
+ENV PATH=/opt/augury/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    TF_CPP_MIN_LOG_LEVEL=2
+WORKDIR /var/lib/augury
+COPY --from=installed-training /opt/augury /opt/augury
+USER 10001:10001
+CMD ["augury", "--help"]
 
 FROM ${PYTHON_IMAGE} AS service
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/augury --shell /usr/sbin/nologin augury && \

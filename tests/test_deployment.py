@@ -51,7 +51,7 @@ def test_only_known_instructions_and_stages() -> None:
     assert {"cpu", "cuda"} <= stages
     assert of("FROM")[-1].endswith(" AS cpu")  # what is built when no target is named
     copied = {match[1] for rest in of("COPY") if (match := re.match(r"--from=(\S+)", rest))}
-    assert copied == {"installed-cpu", "installed-cuda"} <= stages
+    assert copied == {"installed-cpu", "installed-cuda", "installed-training"} <= stages
 
 
 def test_the_base_has_a_python_that_the_project_allows() -> None:
@@ -88,13 +88,13 @@ def test_every_package_of_the_wheel_is_copied() -> None:
 
 def test_everything_is_installed_by_hash() -> None:
     installs = [part for rest in of("RUN") for part in rest.split("&&") if " install " in part and "pip" in part]
-    assert len(installs) == 5
+    assert len(installs) == 7
     assert all("--require-hashes" in part or "/dist/" in part for part in installs)
     assert all("--no-deps" in part for part in installs)
 
 
 def test_what_is_run_is_a_command_that_its_own_settings_allow() -> None:
-    (entry,), (command,) = (json.loads(of(word)[0]) for word in ("ENTRYPOINT", "CMD"))
+    (entry,), (command,) = (json.loads(of(word)[-1]) for word in ("ENTRYPOINT", "CMD"))
     assert entry in PROJECT["scripts"]
     found = get_command(app).commands[command].load()  # type: ignore[attr-defined]
     found.make_context(command, [])
@@ -113,7 +113,7 @@ def test_nobody_is_root_and_no_key_is_inside() -> None:
             stage = rest.split()[-1]
         elif word == "USER":
             last[stage] = rest
-    assert last == {"cpu": "10001:10001", "cuda": "10001:10001"}
+    assert last == dict.fromkeys(("training", "cpu", "cuda"), "10001:10001")
     assert re.findall(r"(?i)(?:key|secret|password|token)s?\s*=", TEXT) == []
 
 
@@ -147,6 +147,6 @@ def test_the_example_settings_are_settings() -> None:
 def test_the_guide_names_the_files_and_targets_that_there_are() -> None:
     for path in sorted(DEPLOY.iterdir()):
         assert f"deploy/service/{path.name}" in GUIDE, path.name
-    assert set(re.findall(r"docker build --target (\w+)", GUIDE)) == {"cpu", "cuda"}
+    assert set(re.findall(r"docker build --target (\w+)", GUIDE)) == {"cpu", "cuda", "training"}
     settings = set(re.findall(r"`(AUGURY_[A-Z_]+)", GUIDE))
     assert settings <= {f"AUGURY_{name.upper()}" for name in Settings.model_fields}
