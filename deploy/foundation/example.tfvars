@@ -1,0 +1,3 @@
+# The values are made up.
+project = "example-shop"
+region  = "europe-west1"
