@@ -53,6 +53,25 @@ bench-predict: $(VENV)/.installed-test $(BENTOML)/.installed  ## measure predict
 bench-%: $(VENV)/.installed-test  ## run one benchmark, with ARGS if given, and write benchmarks/results/NAME.json
 	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
 
+.PHONY: test-deploy
+
+# The provider whose word counts is built once, since no registry of providers need be reachable: some 8 minutes on one core.
+PROVIDER := .cache/bin/terraform-provider-google
+PROVIDER_SOURCE := github.com/hashicorp/terraform-provider-google@v1.20.1-0.20260828184646-f3721fb45fa3
+CHECKOV := .cache/checkov
+
+test-deploy: $(VENV)/.installed-test $(PROVIDER) $(CHECKOV)/.installed  ## check deploy/ with Terraform, the real Google provider and checkov
+	REQUIRE_TERRAFORM=1 $(BIN)/python -m pytest tests/deploy
+
+$(PROVIDER):
+	@command -v go >/dev/null || { echo "Go is not installed, and the Google provider is built with it: install Go 1.26 or later" >&2; exit 1; }
+	GOBIN=$(CURDIR)/.cache/bin go install $(PROVIDER_SOURCE)
+
+$(CHECKOV)/.installed: $(VENV)/.installed-uv requirements/checkov.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CHECKOV)
+	$(BIN)/uv pip install --python $(CHECKOV)/bin/python --no-deps --require-hashes -r requirements/checkov.txt
+	@touch $@
+
 lock: $(VENV)/.installed-uv  ## resolve pyproject.toml again into requirements/*.txt; UPGRADE=1 takes the newest versions
 	$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)
 

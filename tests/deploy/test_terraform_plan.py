@@ -1,0 +1,116 @@
+"""deploy/ planned by Terraform itself, with the real provider and no network: see benchmarks/terraform_plan.py."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks.terraform_plan import DEPLOY, PLANNED, Planned, listing, missing, plan_all
+
+CHECKOV = Path(__file__).resolve().parents[2] / ".cache" / "checkov" / "bin" / "checkov"
+STRICT = os.environ.get("REQUIRE_TERRAFORM") == "1"  # make test-deploy: what is missing is an error
+
+
+@pytest.fixture(scope="module")
+def planned() -> list[Planned]:
+    if lack := missing():
+        if STRICT:
+            pytest.fail(lack)
+        pytest.skip(f"Terraform's plans are not checked: {lack}")
+    return list(plan_all())
+
+
+def test_there_is_no_error(planned: list[Planned]) -> None:
+    assert {one.heading: one.errors for one in planned} == {
+        "foundation/example.tfvars": (),
+        "site/example.tfvars": (),
+        "site/minimal.tfvars": (),
+    }
+
+
+def test_the_planned_resources_are_those_that_are_committed(planned: list[Planned]) -> None:
+    assert listing(planned) == PLANNED.read_text(), (
+        "python -m benchmarks.terraform_plan --write, and look at the change"
+    )
+
+
+def test_nothing_is_looked_up(planned: list[Planned]) -> None:
+    for one in planned:
+        assert '"mode":"data"' not in json.dumps(one.plan, separators=(",", ":"))
+        assert {tuple(change["change"]["actions"]) for change in one.plan["resource_changes"]} == {("create",)}
+
+
+def test_the_workflow_runs_the_very_lines_of_the_definition(planned: list[Planned]) -> None:
+    (site,) = [one for one in planned if one.heading == "site/example.tfvars"]
+    definition = json.loads((DEPLOY / "workflows" / "retrain.json").read_text())
+    made = {
+        change["name"] + change["index"] if "index" in change else change["address"]: change["change"]["after"]
+        for change in site.plan["resource_changes"]
+        if change["type"] == "google_workflows_workflow"
+    }
+    assert len(made) == 2
+    for resource in made.values():
+        assert len(resource["source_contents"]) < 128_000  # the most that Workflows takes
+        workflow = yaml.safe_load(resource["source_contents"])
+        steps = {name: step for entry in _retrain(workflow) for name, step in entry.items()}
+        for step in definition["steps"]:
+            if f"launch_{step['name']}" in steps:
+                launch = steps["launch_examples"]["args"]["body"]["launchParameter"]
+                assert launch["parameters"].keys() >= step["parameters"].keys()
+                assert launch["parameters"]["events"] == '${EVENTS + ""}'
+                assert launch["parameters"]["output"] == '${WORK + "/examples"}'
+                assert launch["parameters"]["generator"] == "purchase_points"
+                assert json.loads(launch["parameters"]["generator_params"]) == {"horizon_seconds": 3600}
+            else:
+                assert steps[step["name"]]["args"]["lines"].splitlines() == step["commands"]
+    names = [list(_retrain(yaml.safe_load(one["source_contents"]))[0]) for one in made.values()]
+    assert sorted(names) == [["examples"], ["launch_examples"]]  # one of the two makes its examples on Dataflow
+
+
+def _retrain(workflow: dict) -> list[dict]:
+    (found,) = [entry["retrain"] for entry in workflow["main"]["steps"] if "retrain" in entry]
+    return found["try"]["steps"]
+
+
+def test_the_files_are_formatted_as_terraform_would() -> None:
+    if shutil.which("terraform") is None:
+        if STRICT:
+            pytest.fail("terraform is not installed")
+        pytest.skip("terraform is not installed: the format is not checked")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    done = subprocess.run(
+        ["terraform", "fmt", "-check", "-recursive", "-diff", "-no-color", str(DEPLOY)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_checkov_finds_nothing_that_was_not_decided() -> None:
+    if not CHECKOV.exists():
+        if STRICT:
+            pytest.fail("checkov is not installed; make test-deploy installs it")
+        pytest.skip("checkov is not installed: make test-deploy installs it and runs its rules")
+    environment = {**os.environ, "PYTHONPATH": ""}
+    arguments = [
+        "-d",
+        str(DEPLOY),
+        "--framework",
+        "terraform",
+        "--config-file",
+        str(DEPLOY / "checkov.yaml"),
+        "-o",
+        "json",
+    ]
+    for variables in ("example", "minimal"):
+        given = ["--var-file", str(DEPLOY / "site" / f"{variables}.tfvars")]
+        done = subprocess.run([CHECKOV, *arguments, *given], env=environment, capture_output=True, text=True)
+        found = json.loads(done.stdout)
+        failed = [f"{one['check_id']} {one['resource']}" for one in found["results"]["failed_checks"]]
+        assert failed == []
+        assert found["summary"]["passed"] > 40
