@@ -30,6 +30,10 @@ retraining = {
     model    = "behavior/purchase"
     examples = { generator = "purchase", gap_minutes = "30" }
     training = { encoder = "gru", units = "64" }
+    thresholds = {
+      max_ece  = 0.02
+      at_least = { auc = 0.75 }
+    }
   }
   soon = {
     model            = "behavior/purchase_soon"

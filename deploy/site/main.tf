@@ -195,6 +195,8 @@ module "retraining" {
   examples            = merge(!var.ingest ? {} : { adapter = "canonical" }, each.value.examples)
   generator_params    = each.value.generator_params
   training            = each.value.training
+  thresholds          = each.value.thresholds
+  models_bucket       = module.models.name
   schedule            = each.value.schedule
   time_zone           = each.value.time_zone
   paused              = each.value.paused

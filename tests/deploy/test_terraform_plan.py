@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
 
 from benchmarks.terraform_plan import DEPLOY, PLANNED, Planned, listing, missing, plan_all
+from models.gates import Thresholds
 
 CHECKOV = Path(__file__).resolve().parents[2] / ".cache" / "checkov" / "bin" / "checkov"
 STRICT = os.environ.get("REQUIRE_TERRAFORM") == "1"  # make test-deploy: what is missing is an error
@@ -69,6 +71,18 @@ def test_the_workflow_runs_the_very_lines_of_the_definition(planned: list[Planne
                 assert steps[step["name"]]["args"]["lines"].splitlines() == step["commands"]
     names = [list(_retrain(yaml.safe_load(one["source_contents"]))[0]) for one in made.values()]
     assert sorted(names) == [["examples"], ["launch_examples"]]  # one of the two makes its examples on Dataflow
+
+
+def test_the_file_of_thresholds_is_what_promote_reads(planned: list[Planned]) -> None:
+    (site,) = [one for one in planned if one.heading == "site/example.tfvars"]
+    (written,) = [
+        change["change"]["after"]
+        for change in site.plan["resource_changes"]
+        if change["address"] == 'module.retraining["purchase"].google_storage_bucket_object.thresholds[0]'
+    ]
+    thresholds = Thresholds.of("behavior").changed(tomllib.loads(written["content"]))
+    assert (thresholds.max_ece, thresholds.at_least) == (0.02, {"auc": 0.75})
+    assert thresholds.margins == Thresholds.of("behavior").margins
 
 
 def _retrain(workflow: dict) -> list[dict]:

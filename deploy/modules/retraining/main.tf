@@ -5,6 +5,18 @@ locals {
   definition = jsondecode(file("${path.module}/../../workflows/retrain.json"))
   job        = "projects/${var.project}/locations/${var.region}/jobs/${google_cloud_run_v2_job.this.name}"
 
+  # augury promote --thresholds wants TOML; what is not said stays the family's.
+  thresholds_name = "thresholds/${var.name}.toml"
+  thresholds = var.thresholds == null ? "" : join("\n", concat(
+    var.thresholds.max_ece == null ? [] : ["max_ece = ${var.thresholds.max_ece}"],
+    flatten([
+      for table in ["at_least", "at_most", "margins"] : var.thresholds[table] == null ? [] : concat(
+        ["[${table}]"], [for metric, value in var.thresholds[table] : "${jsonencode(metric)} = ${value}"]
+      )
+    ]),
+    [""],
+  ))
+
   generator_params = { for name, value in var.generator_params : name => try(jsondecode(value), value) }
   constants = {
     TOMBSTONES = var.tombstones
@@ -13,7 +25,8 @@ locals {
       flatten([for name, value in var.examples : ["--${replace(name, "_", "-")}", value]]),
       flatten([for name, value in var.generator_params : ["-p", "${name}=${value}"]]),
     ))
-    TRAIN_OPTIONS = join(" ", flatten([for name, value in var.training : ["--${replace(name, "_", "-")}", value]]))
+    TRAIN_OPTIONS   = join(" ", flatten([for name, value in var.training : ["--${replace(name, "_", "-")}", value]]))
+    PROMOTE_OPTIONS = var.thresholds == null ? "" : "--thresholds gs://${var.models_bucket}/${local.thresholds_name}"
   }
 
   # A parameter of the template is a constant, or begins with what only the run knows, as "$WORK/examples" does.
@@ -66,6 +79,14 @@ resource "google_cloud_run_v2_job" "this" {
       }
     }
   }
+}
+
+resource "google_storage_bucket_object" "thresholds" {
+  count = var.thresholds == null ? 0 : 1
+
+  bucket  = var.models_bucket
+  name    = local.thresholds_name
+  content = local.thresholds
 }
 
 resource "google_cloud_run_v2_job_iam_member" "workflow" {

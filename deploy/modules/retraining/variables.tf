@@ -48,6 +48,21 @@ variable "training" {
   type        = map(string)
 }
 
+variable "thresholds" {
+  description = "What a version must reach, instead of what its family must: see docs/cli.md; null leaves it at that."
+  type = object({
+    max_ece  = optional(number)
+    at_least = optional(map(number))
+    at_most  = optional(map(number))
+    margins  = optional(map(number))
+  })
+}
+
+variable "models_bucket" {
+  description = "Bucket that the file of thresholds goes into."
+  type        = string
+}
+
 variable "schedule" {
   description = "When, as cron has it."
   type        = string
