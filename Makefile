@@ -63,6 +63,9 @@ CHECKOV := .cache/checkov
 test-deploy: $(VENV)/.installed-test $(PROVIDER) $(CHECKOV)/.installed  ## check deploy/ with Terraform, the real Google provider and checkov
 	REQUIRE_TERRAFORM=1 $(BIN)/python -m pytest tests/deploy
 
+bench-terraform-plan: $(VENV)/.installed-test $(PROVIDER)  ## plan deploy/ with the real provider and count the errors
+	$(BIN)/python -m benchmarks.terraform_plan
+
 $(PROVIDER):
 	@command -v go >/dev/null || { echo "Go is not installed, and the Google provider is built with it: install Go 1.26 or later" >&2; exit 1; }
 	GOBIN=$(CURDIR)/.cache/bin go install $(PROVIDER_SOURCE)

@@ -1,4 +1,4 @@
-"""The lines that the cloud's workflow runs, taken out of its definition and run on this machine, from events to a champion."""
+"""The lines that the cloud's workflow runs, taken out of its definition and run here, from events to a champion."""
 
 import json
 import os
@@ -21,7 +21,7 @@ NOBODY = '{"visitor": "00000000000000000000000000000000", "at_us": 0}\n'
 
 
 def run_step(name: str, folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Runs a step as the job's container does: `sh -efc`, its lines, in a folder of its own, with its variables only."""
+    """Runs a step as the job's container does: `sh -efc`, its lines, a folder of its own, its variables only."""
     (step,) = [step for step in DEFINITION["steps"] if step["name"] == name]
     folder.mkdir(parents=True, exist_ok=True)
     tools = folder / ".tools"
@@ -132,4 +132,7 @@ def test_what_is_no_better_by_its_gates_is_refused_and_the_champion_stays(
     assert done.returncode == 1
     assert "judged on other data" in " ".join((done.stdout + done.stderr).split())
     assert Registry(str(registry)).champion("behavior", "purchase") == champion
-    assert [line["action"] for line in Registry(str(registry)).history("behavior", "purchase")][2:] == ["publish", "refuse"]
+    assert [line["action"] for line in Registry(str(registry)).history("behavior", "purchase")][2:] == [
+        "publish",
+        "refuse",
+    ]
