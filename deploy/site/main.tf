@@ -68,7 +68,7 @@ module "models" {
   versions_kept       = 100 # who was champion when
   undelete_days       = 30
   deletion_protection = var.deletion_protection
-  readers             = { service = local.members.service }
+  readers             = { for name in ["service", "pipelines"] : name => local.members[name] } # pipelines: batch predictions
   writers             = { training = local.members.training }
 }
 
@@ -143,7 +143,7 @@ module "service" {
   public              = var.service.public
   deletion_protection = var.deletion_protection
 
-  depends_on = [google_secret_manager_secret_iam_member.keys]
+  depends_on = [google_secret_manager_secret_iam_member.keys, module.store] # its secrets can be read by then
 }
 
 module "heatmaps" {
