@@ -122,8 +122,8 @@ def test_from_the_collector_to_examples(shop: Path) -> None:
     for row in batches:
         row.pop("receivedAt", None)
     with running_service(shop / "augury-state", {}) as service, service.client(timeout=60.0) as client:
-        for start in range(0, len(batches), 1000):
-            answer = client.post("/v1/batch", json={"batch": batches[start : start + 1000]})
+        for start in range(0, len(batches), 500):
+            answer = client.post("/v1/batch", json={"batch": batches[start : start + 500]})
             assert answer.status_code == 200, answer.text
         assert service.stop() == 0
     given = {"AUGURY_WRITE_KEYS": WRITE_KEY, "AUGURY_ADMIN_KEYS": ADMIN_KEY, "AUGURY_STATE_DIR": "augury-state"}
