@@ -7,6 +7,7 @@ images = {
   service  = "europe-west1-docker.pkg.dev/example-shop/augury/service:0.1.0"
   training = "europe-west1-docker.pkg.dev/example-shop/augury/training:0.1.0"
   heatmaps = "europe-west1-docker.pkg.dev/example-shop/augury/heatmaps:0.1.0"
+  examples = "europe-west1-docker.pkg.dev/example-shop/augury/behavior_examples:0.1.0"
 }
 
 service = {

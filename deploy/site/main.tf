@@ -201,6 +201,7 @@ module "retraining" {
   time_zone           = each.value.time_zone
   paused              = each.value.paused
   image               = var.images.training
+  workers_image       = var.images.examples
   cpu                 = each.value.cpu
   memory              = each.value.memory
   timeout_seconds     = each.value.timeout_seconds

@@ -35,16 +35,17 @@ variable "deletion_protection" {
 }
 
 variable "images" {
-  description = "Names of the images: `service` (target cpu), `training`, and `heatmaps` (target cuda) where there are heatmaps. Best by digest."
+  description = "Names of the images: `service` (target cpu), `training`, `heatmaps` (target cuda) and `examples` (of the Flex Template behavior_examples) where they are wanted. Best by digest."
   type = object({
     service  = string
     training = optional(string, "")
     heatmaps = optional(string, "")
+    examples = optional(string, "")
   })
 
   validation {
     condition = alltrue([
-      for image in [var.images.service, var.images.training, var.images.heatmaps] :
+      for image in [var.images.service, var.images.training, var.images.heatmaps, var.images.examples] :
       image == "" || (can(regex("^[a-z0-9.-]+/.+(:[A-Za-z0-9._-]+|@sha256:[0-9a-f]{64})$", image)) && !endswith(image, ":latest"))
     ])
     error_message = "Name images in full with a version or a digest, and never :latest, which says nothing of what runs."
@@ -215,6 +216,11 @@ variable "retraining" {
   validation {
     condition     = length(var.retraining) == 0 || var.images.training != ""
     error_message = "Retraining needs images.training, built of the Dockerfile's target training."
+  }
+
+  validation {
+    condition     = alltrue([for one in values(var.retraining) : !one.on_dataflow || var.images.examples != ""])
+    error_message = "Examples on Dataflow need images.examples, the image of the Flex Template, which its workers run too."
   }
 }
 

@@ -67,6 +67,8 @@ def test_the_workflow_runs_the_very_lines_of_the_definition(planned: list[Planne
                 assert launch["parameters"]["output"] == '${WORK + "/examples"}'
                 assert launch["parameters"]["generator"] == "purchase_points"
                 assert json.loads(launch["parameters"]["generator_params"]) == {"horizon_seconds": 3600}
+                assert launch["parameters"]["sdk_container_image"].endswith("/behavior_examples:0.1.0")
+                assert launch["environment"]["additionalPipelineOptions"] == ["number_of_worker_harness_threads=1"]
             else:
                 assert steps[step["name"]]["args"]["lines"].splitlines() == step["commands"]
     names = [list(_retrain(yaml.safe_load(one["source_contents"]))[0]) for one in made.values()]

@@ -38,7 +38,7 @@ locals {
       : jsonencode(local.constants[trimprefix(value, "$")])
     },
     { for name, value in var.examples : name => jsonencode(value) },
-    { generator_params = jsonencode(jsonencode(local.generator_params)) },
+    { generator_params = jsonencode(jsonencode(local.generator_params)), sdk_container_image = jsonencode(var.workers_image) },
   )
 }
 

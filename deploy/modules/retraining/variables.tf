@@ -83,6 +83,11 @@ variable "image" {
   type        = string
 }
 
+variable "workers_image" {
+  description = "Image of the Flex Template, which Dataflow's workers run too."
+  type        = string
+}
+
 variable "cpu" {
   description = "Processors of the job."
   type        = number
