@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,6 +106,14 @@ class AttentionRecipe:
     forced_first: frozenset[str]
     shards: int
     plain: tuple[dict[str, Any], ...]
+
+    @property
+    def worker_paths(self) -> Iterator[str]:
+        """Every path that workers read."""
+        for image in self.images:
+            yield from filter(None, (image.path, image.mask))
+        for gaze in self.gaze:
+            yield from gaze.paths
 
 
 def make_attention_recipe(options: AttentionExamplesOptions) -> AttentionRecipe:

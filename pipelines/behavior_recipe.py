@@ -117,6 +117,11 @@ class Recipe:
     read_columns: tuple[str, ...]
     shard_columns: tuple[str, ...]
 
+    @property
+    def worker_paths(self) -> tuple[str, ...]:
+        """Every path that workers read."""
+        return tuple(task.path for task in self.tasks)
+
 
 def make_recipe(options: ExamplesOptions) -> Recipe:
     """Loads, fits and checks everything that a job needs.

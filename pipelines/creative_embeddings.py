@@ -40,6 +40,11 @@ class EmbeddingsRecipe:
     files: tuple[ExamplesFile, ...]
     notes: EmbeddingNotes
 
+    @property
+    def worker_paths(self) -> tuple[str, ...]:
+        """Every path that workers read."""
+        return self.notes.recognizer, *(file.path for file in self.files)
+
 
 def make_recipe(options: CreativeEmbeddingsOptions) -> EmbeddingsRecipe:
     """Looks at the examples and the recogniser.

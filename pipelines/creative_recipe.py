@@ -1,6 +1,6 @@
 """What a creative-examples job is asked to do, checked and made concrete before any work begins."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -115,6 +115,15 @@ class CreativeRecipe:
     per_shard: int
     shards: int
     simulation: Simulation | None
+
+    @property
+    def worker_paths(self) -> Iterator[str]:
+        """Every path that workers read."""
+        for task in self.tasks:
+            if isinstance(task, PhotoTask):
+                yield from (product.path for product in task.products)
+            elif isinstance(task, ConversionTask):
+                yield task.path
 
     @property
     def reads_conversions(self) -> bool:

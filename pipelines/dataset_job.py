@@ -1,7 +1,8 @@
 """A job that makes a data set: staged, run to its end, and put in place with its card, or as if it had never begun."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import apache_beam as beam
@@ -9,6 +10,7 @@ import orjson
 
 from features.fingerprinted import DATASET_CARD
 from features.storage import list_files, open_filesystem, read_bytes
+from pipelines.engines import only_planned, refuse_local_paths
 from pipelines.launch import beam_options, choose_runner, run_to_end
 from pipelines.worker_pool import WorkerPool, worker_pool
 from transforms.staging import Staging
@@ -42,9 +44,20 @@ class PooledOptions(DatasetOptions, Protocol):
         """Every path that the job reads or writes."""
 
 
+class DatasetRecipe(Protocol):
+    """What the recipes of every such job say."""
+
+    @property
+    def worker_paths(self) -> Iterable[str]:
+        """Every path that workers read."""
+
+
+PLANNED = MappingProxyType({"planned": True})
+"""What stands for the card of a job that was planned and not run."""
+
 Options = TypeVar("Options", bound=DatasetOptions)
 Pooled = TypeVar("Pooled", bound=PooledOptions)
-Recipe = TypeVar("Recipe")
+Recipe = TypeVar("Recipe", bound=DatasetRecipe)
 
 
 def make_dataset(
@@ -54,7 +67,7 @@ def make_dataset(
     build: Callable[[beam.Pipeline, Options, Recipe, Staging], Any],
     pool: WorkerPool | None = None,
 ) -> dict[str, Any]:
-    """Runs a pipeline to its end and returns the dataset card.
+    """Runs a pipeline to its end and returns the dataset card; ``PLANNED`` where Beam's flags say to plan it only.
 
     Args:
         options: what was asked for.
@@ -67,8 +80,10 @@ def make_dataset(
         AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
     """
     flags = beam_options(beam_flags)
+    refuse_local_paths(flags, filter(None, (options.output, options.dead_letter_folder)))
     runner = choose_runner(flags, pool)
     recipe = make_recipe(options)
+    refuse_local_paths(flags, recipe.worker_paths)
     staging = Staging.begin(options.output, overwrite=options.overwrite)
     staging.clear(DATASET_CARD)
     if options.dead_letter_folder:
@@ -79,6 +94,8 @@ def make_dataset(
         run_to_end(pipeline)
     finally:
         staging.discard()
+    if only_planned(flags):
+        return dict(PLANNED)
     card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{DATASET_CARD}"))
     return card
 

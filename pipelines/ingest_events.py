@@ -16,6 +16,7 @@ from features.errors import AuguryError
 from features.options import option
 from features.storage import open_filesystem
 from features.tables import Table, load_table
+from pipelines.engines import refuse_local_paths
 from pipelines.launch import beam_options, choose_runner
 from pipelines.options import parse_options
 from pipelines.store_options import RecentEventsOptions
@@ -140,6 +141,7 @@ def start(options: IngestOptions, beam_flags: Sequence[str] = ()) -> PipelineRes
     if not flags.view_as(TestOptions).dry_run:
         check_tables(_tables(options))
     flags.view_as(StandardOptions).streaming = True
+    refuse_local_paths(flags, (path for path in (options.archive, options.dead_letter) if not is_topic(path)))
     pipeline = beam.Pipeline(runner=_streaming_runner(flags), options=flags)
     build(pipeline, options)
     return pipeline.run()

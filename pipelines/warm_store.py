@@ -12,6 +12,7 @@ from features.cleaning_file import read_cleaning_rules
 from features.events import EVENT_SCHEMA
 from features.tombstones import Tombstones, tombstone_files, tombstones_beside
 from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS
+from pipelines.engines import only_planned, refuse_local_paths
 from pipelines.estimate import estimate_rows
 from pipelines.launch import beam_options, choose_runner, print_json, run_to_end
 from pipelines.options import parse_options
@@ -56,14 +57,20 @@ def forgotten(options: WarmStoreOptions, tasks: Sequence[ReadTask]) -> Tombstone
 def warm_store(options: WarmStoreOptions, beam_flags: Sequence[str] = ()) -> dict[str, dict[str, int]]:
     """Runs the pipeline to its end and returns what it counted: kind -> reason -> number of events.
 
+    Where Beam's flags say to plan the job only, nothing is counted.
+
     Raises:
         AuguryError: anything that makes the job impossible, or stopped it; running it again does no harm.
     """
     flags = beam_options(beam_flags)
+    refuse_local_paths(flags, (options.dead_letter, *options.events))
     tasks = plan_reads(options.events, options.format)
     pipeline = beam.Pipeline(runner=choose_runner(flags), options=flags)
     build(pipeline, options, tasks)
-    counts = _counts(run_to_end(pipeline))
+    result = run_to_end(pipeline)
+    if only_planned(flags):
+        return {}
+    counts = _counts(result)
     if not counts.get("recent"):
         raise WarmStoreError(
             f"{', '.join(options.events)}: nothing to keep among {counts.get('read', {}).get('rows', 0)} rows ("

@@ -22,6 +22,7 @@ from features.storage import explained, open_atomic, open_filesystem
 from transforms.run_inference import ModelHandler, RunInference
 from transforms.tally import NAMESPACE
 from transforms.tfrecords import read_texts
+from transforms.worker_sizes import ASKS_NETWORK, sized
 
 EMBEDDINGS_SCHEMA = pa.schema(
     [
@@ -120,9 +121,9 @@ class EmbedImages(beam.PTransform):
     def expand(self, files: beam.PCollection) -> beam.PCollection:
         return (
             files
-            | "ReadImages" >> beam.ParDo(_ReadImages())
-            | "Embed" >> RunInference(self._handler)
-            | "WriteEmbeddings" >> beam.ParDo(self._writer)
+            | "ReadImages" >> sized(beam.ParDo(_ReadImages()), files, ASKS_NETWORK)
+            | "Embed" >> sized(RunInference(self._handler), files, ASKS_NETWORK)
+            | "WriteEmbeddings" >> sized(beam.ParDo(self._writer), files, ASKS_NETWORK)
         )
 
 

@@ -14,6 +14,7 @@ from transforms.recent_store import StoreOptions, push_batch, store_client
 from transforms.shard_events import GroupByShard
 from transforms.shards import unpack
 from transforms.tally import count
+from transforms.worker_sizes import HOLDS_SHARDS, sized
 
 _ROWS_A_PUSH = 2048
 
@@ -46,7 +47,7 @@ class FillStore(beam.PTransform):
             events
             | "ChooseEvents" >> beam.ParDo(self._chooser).with_output_types(pa.RecordBatch)
             | "GroupByShard" >> GroupByShard(self._shards, EVENT_SCHEMA.names)
-            | "PushShard" >> beam.ParDo(self._filler)
+            | "PushShard" >> sized(beam.ParDo(self._filler), events, HOLDS_SHARDS)
         )
 
 

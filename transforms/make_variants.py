@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
 import cv2
@@ -40,6 +40,7 @@ from transforms.ipc import from_ipc, to_ipc
 from transforms.letters import write_letters
 from transforms.read_events import TALLY
 from transforms.tally import Tally, count
+from transforms.worker_sizes import DECODES_IMAGES, sized
 
 LOOKS = "looks"
 """Tag of the output that carries ``Looks``."""
@@ -96,7 +97,8 @@ class MakeVariants(beam.PTransform):
         return (
             pipeline
             | "PlanTasks" >> beam.Create(list(self._tasks))
-            | "DoTasks" >> beam.ParDo(self._worker).with_outputs(LOOKS, TALLY, main="pieces")
+            | "DoTasks"
+            >> sized(beam.ParDo(self._worker), pipeline, DECODES_IMAGES).with_outputs(LOOKS, TALLY, main="pieces")
         )
 
 
@@ -107,6 +109,14 @@ def one_core() -> None:
     pa.set_io_thread_count(1)
 
 
+Made: TypeAlias = (
+    tuple[int, str | bytes]
+    | beam.pvalue.TaggedOutput[Literal["looks"], Looks]
+    | beam.pvalue.TaggedOutput[Literal["tally"], Tally]
+)
+"""What a task gives; as the type of an output it makes Beam encode the shard as an integer, not by pickling it."""
+
+
 class _Work(beam.DoFn):
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
@@ -114,7 +124,7 @@ class _Work(beam.DoFn):
     def setup(self) -> None:
         one_core()
 
-    def process(self, task: PhotoTask | ConversionTask | CatalogueTask) -> Iterator[Any]:
+    def process(self, task: PhotoTask | ConversionTask | CatalogueTask) -> Iterator[Made]:
         if isinstance(task, PhotoTask):
             yield from self._photos(task)
         elif isinstance(task, ConversionTask):
@@ -127,7 +137,7 @@ class _Work(beam.DoFn):
             named = {**count("left_out", left_out), **count("rejected_photos", counts)}
             yield beam.pvalue.TaggedOutput(TALLY, Tally({**read, **named}))
 
-    def _photos(self, task: PhotoTask) -> Iterator[Any]:
+    def _photos(self, task: PhotoTask) -> Iterator[Made]:
         letters: list[pa.RecordBatch] = []
         columns: dict[str, list[Any]] = {name: [] for name in SPOOL_SCHEMA.names}
         numbers, hashes = [], []
@@ -162,7 +172,7 @@ class _Work(beam.DoFn):
                 column.append(value)
         return int(perceptual_hash(photo))
 
-    def _conversions(self, task: ConversionTask) -> Iterator[Any]:
+    def _conversions(self, task: ConversionTask) -> Iterator[Made]:
         letters: list[pa.RecordBatch] = []
         counts: Counter[str] = Counter()
         source = self._sources

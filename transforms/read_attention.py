@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import apache_beam as beam
 import cv2
@@ -13,6 +13,7 @@ from transforms.image_sets import Looks
 from transforms.read_gaze import GazeReader
 from transforms.read_images import ImageReader
 from transforms.tally import TALLY, Tally
+from transforms.worker_sizes import DECODES_IMAGES, sized
 
 LOOKS = "looks"
 """Tag of the output that carries ``Looks``."""
@@ -57,8 +58,17 @@ class ReadAttention(beam.PTransform):
         return (
             pipeline
             | "Plan" >> beam.Create(self._work)
-            | "Read" >> beam.ParDo(self._reader).with_outputs(LOOKS, TALLY, main="pieces")
+            | "Read"
+            >> sized(beam.ParDo(self._reader), pipeline, DECODES_IMAGES).with_outputs(LOOKS, TALLY, main="pieces")
         )
+
+
+Found: TypeAlias = (
+    tuple[int, str | bytes]
+    | beam.pvalue.TaggedOutput[Literal["looks"], Looks]
+    | beam.pvalue.TaggedOutput[Literal["tally"], Tally]
+)
+"""What reading gives; as the type of an output it makes Beam encode the shard as an integer, not by pickling it."""
 
 
 class _Read(beam.DoFn):
@@ -69,7 +79,7 @@ class _Read(beam.DoFn):
     def setup(self) -> None:
         cv2.setNumThreads(1)  # the runner decides how much is done at once
 
-    def process(self, element: _Work) -> Iterator[Any]:
+    def process(self, element: _Work) -> Iterator[Found]:
         if element.gaze is not None:
             yield from _tagged(self._gaze.read(*element.gaze))
         if element.images:
@@ -94,7 +104,7 @@ def read_together(images: int, shards: int, at_once: int = IMAGES_AT_ONCE) -> li
     return elements
 
 
-def _tagged(found: Iterator[tuple[int, bytes] | tuple[int, str] | Looks | Tally]) -> Iterator[Any]:
+def _tagged(found: Iterator[tuple[int, bytes] | tuple[int, str] | Looks | Tally]) -> Iterator[Found]:
     for one in found:
         if isinstance(one, tuple):
             yield one

@@ -24,6 +24,7 @@ from transforms.image_sets import ImageLayout
 from transforms.ipc import from_ipc
 from transforms.tally import count
 from transforms.tfrecords import encode_examples, tfrecord_bytes
+from transforms.worker_sizes import HOLDS_SHARDS, sized
 
 NO_GAZE = "no_gaze"
 
@@ -69,7 +70,8 @@ class WriteAttention(beam.PTransform):
         self._splits = splits
 
     def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        return shards | "WriteShard" >> beam.ParDo(self._writer, self._splits)
+        write = beam.ParDo(self._writer, self._splits)
+        return shards | "WriteShard" >> sized(write, shards, HOLDS_SHARDS)
 
 
 class _WriteShard(beam.DoFn):

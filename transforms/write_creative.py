@@ -23,6 +23,7 @@ from transforms.make_variants import RECORDED, SIMULATED_BY, one_core
 from transforms.simulate_conversions import Simulation, simulate_conversions
 from transforms.tally import Tally, by_reason, count, merge
 from transforms.tfrecords import encode_examples, frame
+from transforms.worker_sizes import HOLDS_SHARDS, sized
 
 _FEATURES = {
     "image/encoded": "encoded",
@@ -58,7 +59,8 @@ class WriteCreative(beam.PTransform):
         self._inputs = (splits, tallies)
 
     def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        return shards | "WriteShard" >> beam.ParDo(self._writer, *self._inputs)
+        write = beam.ParDo(self._writer, *self._inputs)
+        return shards | "WriteShard" >> sized(write, shards, HOLDS_SHARDS)
 
 
 class _WriteShard(beam.DoFn):

@@ -21,6 +21,7 @@ from transforms.shard_examples import ShardExamples, shard_examples
 from transforms.shards import SHARDS_AT_ONCE, unpack
 from transforms.tally import count
 from transforms.tfrecords import encode_examples, tfrecord_bytes
+from transforms.worker_sizes import HOLDS_SHARDS, sized
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class WriteExamples(beam.PTransform):
         self._window = window
 
     def expand(self, shards: beam.PCollection) -> beam.PCollection:
-        return shards | "WriteShard" >> beam.ParDo(self._writer, self._window)
+        write = beam.ParDo(self._writer, self._window)
+        return shards | "WriteShard" >> sized(write, shards, HOLDS_SHARDS)
 
 
 class _WriteShard(beam.DoFn):

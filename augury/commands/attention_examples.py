@@ -40,6 +40,8 @@ def attention_examples(
         from pipelines.attention_examples import make_attention_examples
 
         card = make_attention_examples(options, beam_flags, workers)
+    if screen.planned(card):
+        return
     show_attention_card(card)
     screen.line(f"next: augury train attention --examples {options.output} --output model")
 

@@ -37,5 +37,7 @@ def creative_embeddings(
         from pipelines.creative_embeddings import make_creative_embeddings
 
         card = make_creative_embeddings(options, beam_flags, workers)
+    if screen.planned(card):
+        return
     counts = ", ".join(f"{name} {split['examples']:,}" for name, split in card["splits"].items())
     screen.line(f"{options.output}: vectors of {counts} images, {card['recognizer']['dimension']:,} features each")

@@ -40,6 +40,8 @@ def creative_examples(
         from pipelines.creative_examples import make_creative_examples
 
         card = make_creative_examples(options, beam_flags, workers)
+    if screen.planned(card):
+        return
     show_creative_card(card)
     screen.line(f"next: augury train variants --examples {options.output} --output recognizer")
 

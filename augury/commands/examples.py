@@ -44,6 +44,8 @@ def examples(
         from pipelines.behavior_examples import make_examples
 
         card = make_examples(options, beam_flags)
+    if screen.planned(card):
+        return
     show_card(card)
     screen.line(f"next: augury train behavior --examples {options.output} --output model")
 

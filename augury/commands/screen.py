@@ -1,6 +1,6 @@
 """What the commands show: tables and a spinner. Results go to stdout, everything that passes goes to stderr."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -46,6 +46,14 @@ def error(text: str) -> None:
 def note(text: str) -> None:
     """Prints what is worth knowing beside the result to stderr."""
     Console(stderr=True, highlight=False).print(escape(text), soft_wrap=True)
+
+
+def planned(found: Mapping[str, object]) -> bool:
+    """Says whether what stands for a card says that the job was planned only, as Beam's flags had it; prints so."""
+    if found.get("planned"):
+        note("planned, not run")
+        return True
+    return False
 
 
 def shown(value: object) -> str:

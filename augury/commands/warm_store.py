@@ -44,5 +44,8 @@ def warm_store(
         from pipelines.warm_store import warm_store
 
         counts = warm_store(options, beam_flags)
+    if not counts:
+        screen.note("planned, not run")
+        return
     rows = [(label, reason, number) for label, kind in _ROWS for reason, number in counts.get(kind, {}).items()]
     screen.table("fast store", ("", "", "events"), rows, right=(2,))
