@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-cloud emulators lint format lock bench-report clean collector
+.PHONY: help demo test test-cloud emulators engines prism workers test-prism test-flink lint format lock bench-report clean collector
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -17,7 +17,7 @@ help:  ## print this list
 demo: $(VENV)/.installed-demo  ## simulate a shop, then do the whole job: events to a published model and its report, in demo/
 	$(BIN)/augury demo
 
-test: $(VENV)/.installed-test lint collector emulators  ## check the sources and run every test
+test: $(VENV)/.installed-test lint collector engines emulators  ## check the sources and run every test
 	$(BIN)/python -m pytest --ignore=tests/models/attention --ignore=tests/models/creative
 	$(BIN)/python -m pytest tests/models/attention tests/models/creative  # TensorFlow and torch never meet in one process
 
@@ -41,6 +41,26 @@ test-cloud: $(VENV)/.installed-test emulators  ## run the tests against the emul
 
 emulators: $(VENV)/.installed-uv  ## install the BigQuery emulator that tests/cloud needs; what is left out is said
 	@[ $(EMULATORS)/.installed -nt requirements/emulators.txt ] || PYTHON313="$(PYTHON313)" sh requirements/emulators.sh $(EMULATORS) $(BIN)/uv
+
+# Engines besides Beam's local one: what a machine lacks is said, left out, and an error with CI=1.
+engines: $(VENV)/.installed-test  ## what the tests of engines need: Prism, if Go is there to build it, and an environment for workers
+	@VENV=$(VENV) sh tests/engines/make.sh
+
+prism:  ## build Prism, Beam's portable runner, with Go, in the version of Beam that is pinned
+	@CI=1 sh tests/engines/make.sh prism
+
+workers: $(VENV)/.installed-uv  ## make an environment of the built wheel and the extra `pipelines`, as a worker has it, in .cache/workers
+	@VENV=$(VENV) CI=1 sh tests/engines/make.sh workers
+
+test-prism: $(VENV)/.installed-test prism workers  ## run the pipelines on Prism and its job service; the same examples as anywhere
+	AUGURY_ENGINES=all $(BIN)/python -m pytest tests/engines
+
+test-flink: $(VENV)/.installed-test  ## run the pipelines on Flink, where FLINK_JOB_SERVER_JAR names Beam's job server
+	@test -n "$$FLINK_JOB_SERVER_JAR" || echo "untried: Flink. FLINK_JOB_SERVER_JAR names no jar of Beam's job server, so nothing is run on it" >&2
+	$(BIN)/python -m pytest tests/engines/test_flink.py
+
+bench-engines: $(VENV)/.installed-test prism workers  ## count identical examples of the engines, and measure the environment of a worker
+	$(BIN)/python -m benchmarks.engines $(ARGS)
 
 bench-report: $(VENV)/.installed-test  ## print every benchmark's figures as one table
 	$(BIN)/python -m benchmarks.report

@@ -18,7 +18,11 @@ def load_examples(folder: Path) -> dict[str, pa.Table]:
     """Returns split -> its examples, decoded, in the order of their ids."""
     found = {}
     for split in SPLITS:
-        records = [record for path in sorted((folder / split).glob("*.tfrecord*")) for record in _records(path)]
+        records = [
+            record
+            for path in sorted((folder / split).glob("*.tfrecord*"))
+            for record in split_records(path.read_bytes())
+        ]
         batches = [_decode(records[start : start + 50_000]) for start in range(0, len(records), 50_000)]
         if batches:
             table = pa.concat_tables([pa.Table.from_batches([batch]) for batch in batches], promote_options="default")
@@ -50,8 +54,8 @@ def require_equal(left: Path, right: Path) -> int:
     return sum(table.num_rows for table in ours.values())
 
 
-def _records(path: Path) -> list[bytes]:
-    data = path.read_bytes()
+def split_records(data: bytes) -> list[bytes]:
+    """Returns the records of a TFRecord file's content."""
     records, at = [], 0
     while at < len(data):
         (size,) = struct.unpack_from("<Q", data, at)

@@ -26,15 +26,15 @@ def run_tree(module: str, arguments: Sequence[str]) -> Run:
     process = subprocess.Popen(command)
     peak_kb = 0
     while process.poll() is None:
-        peak_kb = max(peak_kb, sum(map(_pss_kb, _tree(process.pid))))
+        peak_kb = max(peak_kb, sum(map(_pss_kb, tree_of(process.pid))))
         time.sleep(_EVERY_SECONDS)
     if process.returncode:
         raise SideFailedError(f"{' '.join(command)} exited with {process.returncode}")
     return Run(time.perf_counter() - began, peak_kb * 1024 / 1e9)
 
 
-def _tree(root: int) -> list[int]:
-    """Returns the ids of a process and all its descendants."""
+def tree_of(root: int) -> list[int]:
+    """Returns the ids of a process and all its descendants, itself first."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():

@@ -1,6 +1,5 @@
 """Images and gaze to examples of where people look: the pipeline behind ``augury attention-examples``."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -10,7 +9,7 @@ import apache_beam as beam
 from features.images import ImageLimits
 from pipelines.attention_recipe import WORKER_MODULES, AttentionExamplesOptions, AttentionRecipe, make_attention_recipe
 from pipelines.dataset_job import make_pooled_dataset
-from pipelines.launch import print_json
+from pipelines.launch import main, print_json
 from pipelines.options import parse_options
 from pipelines.worker_pool import WorkerPool
 from transforms.attention_splits import ImageSplits, assign_image_splits
@@ -102,4 +101,4 @@ class _AssignSplits(beam.DoFn):
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:])
+    main(run)

@@ -1,6 +1,5 @@
 """Raw web events to coded examples: the pipeline behind ``augury examples``."""
 
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
@@ -10,7 +9,7 @@ import apache_beam as beam
 from features.sessions import Window
 from pipelines.behavior_recipe import ExamplesOptions, Recipe, make_recipe
 from pipelines.dataset_job import make_dataset
-from pipelines.launch import print_json
+from pipelines.launch import main, print_json
 from pipelines.options import parse_options
 from transforms.clean_events import CleanEvents
 from transforms.link_visitors import FindLinks, resolve_links
@@ -87,4 +86,4 @@ def _window(given: Window | None, tallies: list[Tally]) -> Window:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:])
+    main(run)

@@ -1,7 +1,6 @@
 """Creative examples to a recogniser's vectors of them: the pipeline behind ``augury creative-embeddings``."""
 
 import hashlib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,7 @@ from features.storage import StorageError, list_files, read_bytes, read_text
 from models.creative.recognizer import MODEL_FILE, Recognizer
 from pipelines.dataset_job import make_pooled_dataset
 from pipelines.embeddings_options import WORKER_MODULES, CreativeEmbeddingsOptions, EmbeddingOptionError
-from pipelines.launch import print_json
+from pipelines.launch import main, print_json
 from pipelines.options import parse_options
 from pipelines.worker_pool import WorkerPool
 from transforms.embed_images import EmbedImages, ExamplesFile
@@ -120,4 +119,4 @@ def run(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:])
+    main(run)

@@ -1,6 +1,5 @@
 """Product photos to examples of their variants, with conversions: the pipeline behind ``augury creative-examples``."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -10,7 +9,7 @@ import apache_beam as beam
 from features.images import ImageLimits
 from pipelines.creative_recipe import WORKER_MODULES, CreativeExamplesOptions, CreativeRecipe, make_creative_recipe
 from pipelines.dataset_job import make_pooled_dataset
-from pipelines.launch import print_json
+from pipelines.launch import main, print_json
 from pipelines.options import parse_options
 from pipelines.worker_pool import WorkerPool
 from transforms.creative_splits import ProductSplits, assign_product_splits, split_hashes
@@ -99,4 +98,4 @@ class _Assign(beam.DoFn):
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:])
+    main(run)

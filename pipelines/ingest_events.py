@@ -1,6 +1,5 @@
 """Received messages off Pub/Sub into the archive and the fast store: ``python -m pipelines.ingest_events``."""
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ from features.options import option
 from features.storage import open_filesystem
 from features.tables import Table, load_table
 from pipelines.engines import refuse_local_paths
-from pipelines.launch import beam_options, choose_runner
+from pipelines.launch import beam_options, choose_runner, main
 from pipelines.options import parse_options
 from pipelines.store_options import RecentEventsOptions
 from transforms.bigquery_check import check_tables
@@ -142,7 +141,7 @@ def start(options: IngestOptions, beam_flags: Sequence[str] = ()) -> PipelineRes
         check_tables(_tables(options))
     flags.view_as(StandardOptions).streaming = True
     refuse_local_paths(flags, (path for path in (options.archive, options.dead_letter) if not is_topic(path)))
-    pipeline = beam.Pipeline(runner=_streaming_runner(flags), options=flags)
+    pipeline = beam.Pipeline(runner=runner_of(flags), options=flags)
     build(pipeline, options)
     return pipeline.run()
 
@@ -159,7 +158,7 @@ def _tables(options: IngestOptions) -> dict[str, Table]:
     return {target: load_table(name) for target, name in targets.items() if target.startswith("bq://")}
 
 
-def _streaming_runner(flags: PipelineOptions) -> PipelineRunner | str:
+def runner_of(flags: PipelineOptions) -> PipelineRunner | str:
     """Returns the runner; of the local ones, the one that can stream."""
     local = flags.view_as(StandardOptions).runner in (None, "DirectRunner", "direct")
     return BundleBasedDirectRunner() if local else choose_runner(flags)
@@ -185,4 +184,4 @@ def _check_target(name: str, target: str, expected: str, topics: bool) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:])
+    main(run)

@@ -4,7 +4,7 @@ import argparse
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,7 +16,10 @@ from apache_beam.runners.runner import PipelineResult, PipelineRunner, create_ru
 
 from features.errors import AuguryError
 from pipelines.pooled_workers import PooledRunner
-from pipelines.worker_pool import WorkerPool
+from pipelines.worker_pool import WORKER_ENDED, WorkerPool
+
+_LOST_WORKER = ("Channel closed prematurely", "SDK worker disconnected")
+"""What Beam's local runner and Prism say when a worker is gone, whichever connection they miss it by."""
 
 
 class PipelineOptionError(AuguryError, ValueError):
@@ -96,7 +99,7 @@ def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
             result = pipeline.run()
             result.wait_until_finish()
     except Exception as e:
-        line = project_error_line(e)
+        line = project_error_line(e) or _lost_worker_line(e)
         if line is None:
             raise
         raise PipelineFailedError(line) from e
@@ -116,6 +119,15 @@ def project_error_line(error: BaseException) -> str | None:
     names = "|".join(sorted({kind.__name__ for kind in _descendants(AuguryError)}))
     found = re.findall(rf"^(?:[\w.]+\.)?(?:{names}): (.*)$", str(error), re.MULTILINE)
     return _without_step(found[-1]) if found else None
+
+
+def main(run: Callable[[Sequence[str]], None]) -> None:
+    """Runs a pipeline as the command line says; an error that its user can do something about is told in one line."""
+    try:
+        run(sys.argv[1:])
+    except AuguryError as error:
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        sys.exit(1)
 
 
 def tells_project_error(record: logging.LogRecord) -> bool:
@@ -140,6 +152,11 @@ def _told_once() -> Iterator[None]:
         yield
     finally:
         log.removeFilter(wanted)
+
+
+def _lost_worker_line(error: BaseException) -> str | None:
+    """Returns what to tell of an error that means, in the words of some runner, that a worker is gone."""
+    return WORKER_ENDED.format("a worker process") if any(sign in str(error) for sign in _LOST_WORKER) else None
 
 
 def _without_step(message: str) -> str:

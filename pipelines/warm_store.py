@@ -1,6 +1,5 @@
 """Archived events back into the fast store: for a new server, or new rules of what is kept."""
 
-import sys
 import time
 from collections.abc import Sequence
 
@@ -14,7 +13,7 @@ from features.tombstones import Tombstones, tombstone_files, tombstones_beside
 from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS
 from pipelines.engines import only_planned, refuse_local_paths
 from pipelines.estimate import estimate_rows
-from pipelines.launch import beam_options, choose_runner, print_json, run_to_end
+from pipelines.launch import beam_options, choose_runner, main, print_json, run_to_end
 from pipelines.options import parse_options
 from pipelines.warm_options import WarmStoreError, WarmStoreOptions
 from transforms.bigquery_streams import open_streams
@@ -101,4 +100,4 @@ def _listed(counts: dict[str, dict[str, int]]) -> str:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1:])
+    main(run)

@@ -20,6 +20,9 @@ from features.errors import AuguryError
 
 MOST_PROCESSES = 256
 
+WORKER_ENDED = "{} ended before its work did; if the system killed it for want of memory, use fewer processes"
+"""What is told of a worker that is gone."""
+
 _ENDS_SECONDS = 5.0
 """How long a worker may take to end when there is no more work; then it is killed."""
 
@@ -66,11 +69,7 @@ class Worker:
                 told = self._link.recv(32)
         if not self._ending:
             who = f"worker process {self._pid}" if self._pid else "a worker process"
-            self._died(
-                WorkerPoolError(
-                    f"{who} ended before its work did; if the system killed it for want of memory, use fewer processes"
-                )
-            )
+            self._died(WorkerPoolError(WORKER_ENDED.format(who)))
 
 
 class WorkerPool:
