@@ -132,7 +132,7 @@ def test_one_step_reads_images_and_what_it_gives_goes_straight_to_the_shuffle(
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_heavy_steps_ask_for_large_workers_and_no_others(planned: Planned, name: str, tmp_path: Path) -> None:
-    graph, sent = plan_examples(planned, name, tmp_path)
+    graph, _ = plan_examples(planned, name, tmp_path)
     sized = {step: graph.hints(each) for step, each in graph.steps().items() if each.environment_id}
     large = {step for step, hints in sized.items() if hints}
     heavy = {
@@ -155,12 +155,11 @@ def test_embeddings_ask_the_network_where_they_read(planned: Planned, tmp_path: 
     assert creative_embeddings.make_creative_embeddings(asked, FLAGS) == {"planned": True}
     graph, _ = planned.job()
     assert graph.own_shuffles() == []
-    inside = [step for name, step in graph.steps().items() if name.startswith("EmbedImages/") and step.environment_id]
-    of_images = [
-        step for step in inside if not step.unique_name.startswith("EmbedImages/Embed/BeamML_RunInference_Pos")
-    ]
-    assert len({step.environment_id for step in of_images if graph.hints(step)}) == 1
-    assert {graph.hints(step)[CPUS] for step in of_images if graph.hints(step)} == {b"4"}
+    steps = {name: step for name, step in graph.steps().items() if step.environment_id}
+    large = {name for name, step in steps.items() if graph.hints(step)}
+    assert large == {name for name in steps if name.startswith("EmbedImages/")}
+    assert len({steps[name].environment_id for name in large}) == 1  # so that images stay in one process
+    assert {graph.hints(steps[name])[CPUS] for name in large} == {b"4"}
 
 
 def test_a_refill_of_the_fast_store(planned: Planned, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def kill_one(job: Job, folder: Path, flags: tuple[str, ...], workers: Callable[[
     command = module_command(job.module, job.command(folder / "data", *flags), folder)
     with subprocess.Popen(**command) as process:
         try:
-            while not list(folder.glob(".*/spool/*")):
+            while not list(folder.glob(".data.*/*/*")):
                 assert process.poll() is None, process.communicate()
                 time.sleep(0.02)
             os.kill(workers(process.pid)[-1], signal.SIGKILL)
