@@ -57,8 +57,8 @@ def _identical(scratch: Path, visitors: int) -> Figure:
     told = ", ".join(f"{name} {share:.6f}" for name, share in shares.items())
     return Figure(
         "engines_identical",
-        f"least share of identical examples, parsed, {first.total()} examples of {events} rows, with the DirectRunner in "
-        f"one process: {told}; the BigQuery emulator is not among them yet",
+        f"least share of {first.total()} examples of {events} rows that is identical, parsed, to what the DirectRunner "
+        f"makes in one process: {told}; the BigQuery emulator is not among them yet",
         min(shares.values()),
         "ratio",
         "== 1",

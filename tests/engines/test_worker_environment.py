@@ -41,7 +41,8 @@ def test_so_has_what_is_installed() -> None:
 def test_the_package_there_is_the_wheel_with_all_that_it_reads(tmp_path: Path) -> None:
     code = "import features, transforms, pipelines; print(features.__path__[0])"
     python = str(WORKERS / "bin/python")
-    home = subprocess.run([python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+    done = subprocess.run([python, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    home = done.stdout.strip()
     assert home.startswith(str(WORKERS))
     inside = Path(home).parent
     for package in ("features", "transforms", "example_generators", "pipelines"):
