@@ -10,7 +10,7 @@ import orjson
 
 from features.fingerprinted import DATASET_CARD
 from features.storage import list_files, open_filesystem, read_bytes
-from pipelines.engines import only_planned, refuse_local_paths
+from pipelines.engines import is_dry_run, only_planned, refuse_local_paths
 from pipelines.launch import beam_options, choose_runner, run_to_end
 from pipelines.worker_pool import WorkerPool, worker_pool
 from transforms.staging import Staging
@@ -85,9 +85,10 @@ def make_dataset(
     recipe = make_recipe(options)
     refuse_local_paths(flags, recipe.worker_paths)
     staging = Staging.begin(options.output, overwrite=options.overwrite)
-    staging.clear(DATASET_CARD)
-    if options.dead_letter_folder:
-        _clear_dead_letters(options.dead_letter_folder)
+    if not is_dry_run(flags):
+        staging.clear(DATASET_CARD)
+        if options.dead_letter_folder:
+            _clear_dead_letters(options.dead_letter_folder)
     try:
         pipeline = beam.Pipeline(runner=runner, options=flags)
         build(pipeline, options, recipe, staging)

@@ -13,10 +13,15 @@ class LocalPathError(AuguryError, ValueError):
     """A path on this machine that workers on other machines are to read or write."""
 
 
+def is_dry_run(options: PipelineOptions) -> bool:
+    """Says whether a job is to change nothing: Dataflow's dry run."""
+    return on_dataflow(options) and bool(options.view_as(TestOptions).dry_run)
+
+
 def only_planned(options: PipelineOptions) -> bool:
-    """Says whether a job is not run now: Dataflow's dry run, or a template of a job that is started later."""
-    later = options.view_as(TestOptions).dry_run or options.view_as(GoogleCloudOptions).template_location
-    return on_dataflow(options) and bool(later)
+    """Says whether a job is not run now: a dry run, or a template whose job Dataflow starts when this has ended."""
+    later = bool(options.view_as(GoogleCloudOptions).template_location)
+    return is_dry_run(options) or (on_dataflow(options) and later)
 
 
 def refuse_local_paths(options: PipelineOptions, paths: Iterable[str]) -> None:

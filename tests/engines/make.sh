@@ -15,7 +15,7 @@ make_prism() {
     version=$(sed -n 's/^  "apache-beam\[gcp\]==\(.*\)",$/v\1/p' pyproject.toml | head -1)
     [ -x .cache/bin/prism ] && [ "$(cat .cache/bin/prism.version 2>/dev/null)" = "$version" ] && return
     if ! command -v go >/dev/null; then
-        without "the tests on Prism: Go is not there to build it; install Go 1.25 or later"
+        without "the tests on Prism: Go is not there to build it; install Go 1.26 or later"
         return
     fi
     echo "building Prism $version, some two minutes" >&2

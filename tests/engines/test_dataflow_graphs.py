@@ -229,6 +229,22 @@ def test_the_streaming_ingest_refuses_a_local_archive(tmp_path: Path) -> None:
             start(IngestOptions(archive=archive, dead_letter=letters, **more), FLAGS)
 
 
+def test_a_dry_run_replaces_nothing(planned: Planned, tmp_path: Path) -> None:
+    make_job, options, _, _ = EXAMPLES["attention"]
+    job = make_job(tmp_path / "in")
+    for name in ("data/dataset_card.json", "data-dead-letter/part-00000.parquet"):
+        (tmp_path / "in" / name).parent.mkdir()
+        (tmp_path / "in" / name).write_bytes(b"{}")
+    planned.upload()
+    output = planned.remote(str(tmp_path / "in/data"))
+    given = [planned.remote(text) for text in job.arguments]
+    asked, _ = parse_options(options, [*given, "--output", output, "--overwrite"])
+    assert MAKE["attention"](asked, FLAGS) == {"planned": True}
+    files = fsspec.filesystem("gs")
+    files.invalidate_cache()
+    assert files.exists(f"{output}/dataset_card.json") and files.exists(f"{output}-dead-letter/part-00000.parquet")
+
+
 def test_the_command_says_that_a_dry_run_has_not_run(planned: Planned, tmp_path: Path) -> None:
     job = EXAMPLES["behavior"][0](tmp_path / "in")
     planned.upload()

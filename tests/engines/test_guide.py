@@ -20,14 +20,15 @@ GUIDE = (ROOT / "docs/engines.md").read_text()
 
 def shown() -> list[tuple[str, str]]:
     """Commands that begin with a prompt, and what is shown after each."""
-    blocks = "\n".join(re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)).replace("\\\n", " ")
-    found = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", blocks, re.MULTILINE)
-    return [(command, text.split("\n\n")[0].strip()) for command, text in found]
+    found = []
+    for block in re.findall(r"^```console\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL):
+        found += re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block.replace("\\\n", " "), re.MULTILINE)
+    return [(command, text.strip()) for command, text in found]
 
 
 def test_every_flag_for_beam_is_one() -> None:
     flags = [flag for command, _ in shown() if "--beam" in command for flag in shlex.split(shlex.split(command)[-1])]
-    flags += re.findall(r"(?<=[ `])--(?:runner|direct|flink|environment|job_endpoint|sdk|staging)\w*=[^\s`]+", GUIDE)
+    flags += re.findall(r"(?<=[ `])--(?:runner|direct|flink|environment|job_endpoint|sdk|staging)\w*=[^\s`']+", GUIDE)
     assert len(flags) > 15
     assert isinstance(beam_options([flag for flag in flags if "..." not in flag]), PipelineOptions)
 

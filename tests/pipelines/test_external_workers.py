@@ -9,7 +9,6 @@ from apache_beam.portability.api import beam_fn_api_pb2, beam_fn_api_pb2_grpc, e
 
 from pipelines.external_workers import ExternalWorkers, ExternalWorkersError
 
-
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
 """127.0.0.1, and the same as an address of IPv6, as the system writes them."""
 
