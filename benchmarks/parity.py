@@ -30,12 +30,12 @@ from features.events import MAX_EVENT_BYTES
 from features.received import CollectionRules
 from features.recent_events import encode_events
 from features.spec import FeatureSpec
+from models.behavior.scoring import History, code_histories
 from pipelines.behavior_examples import make_examples
 from pipelines.behavior_recipe import ExamplesOptions
 from serving.assembly import recent_rules
 from serving.loopback import Loopback, loopback_service
 from serving.predictions import kept_events, read_messages
-from serving.scoring import History, code_histories
 from serving.store import RecentEventsStore
 
 VISITORS = 600

@@ -14,8 +14,8 @@ from benchmarks.service import PEER_MODEL, PEER_STORE
 from features.recent_calls import read_recent, recent_calls
 from features.recent_rules import RecentRules
 from features.recent_scripts import RECENT
-from serving.loaded import load_model
-from serving.scoring import History, score
+from models.behavior.loaded import load_model
+from models.behavior.scoring import History, score
 from serving.store import clock_us
 
 

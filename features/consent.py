@@ -6,6 +6,18 @@ true or false for each category of data processing.
 
 from typing import Any
 
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from features.checks import plain
+
+AGREES, REFUSES = 0, 1
+"""What a context says of consent."""
+
+OPTED_OUT = "opted_out"
+"""Why an event or a visitor is left out who does not agree to be measured."""
+
 
 def opted_out(context: dict[str, Any], categories: tuple[str, ...] = ()) -> bool:
     """Says whether an event's context forbids keeping it.
@@ -29,3 +41,26 @@ def opted_out(context: dict[str, Any], categories: tuple[str, ...] = ()) -> bool
     if categories:
         return not all(preferences.get(category) is True for category in categories)
     return bool(preferences) and not any(value is True for value in preferences.values())
+
+
+def stated_consent(contexts: pa.Array, categories: tuple[str, ...] = ()) -> pa.Array:
+    """Returns int8 (N,): ``REFUSES`` or ``AGREES`` where a context states consent, null where it does not.
+
+    Args:
+        contexts: JSON objects as text (N,), or null.
+        categories: see ``opted_out``.
+    """
+    texts = plain(contexts)
+    texts = pc.if_else(pc.match_substring(texts, '"consent"'), texts, pa.scalar(None, pa.string())).dictionary_encode()
+    found = pa.array([_stated(text, categories) for text in texts.dictionary.to_pylist()], pa.int8())
+    return pc.take(found, texts.indices)
+
+
+def _stated(text: str, categories: tuple[str, ...]) -> int | None:
+    try:
+        context = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(context, dict) or context.get("consent") is None:
+        return None
+    return REFUSES if opted_out(context, categories) else AGREES

@@ -177,6 +177,32 @@ class Registry(VersionStore):
         again = [other for other in versions if other.endswith(f"-{content}")]
         return again[-1] if again and version not in versions else version
 
+    def resolve(self, family: str, name: str, word: str) -> str:
+        """Returns the version that a word stands for.
+
+        Args:
+            family: e.g. ``behavior``.
+            name: of the model.
+            word: ``champion``, ``latest``, a version, or the beginning of one.
+
+        Raises:
+            RegistryError: it stands for none, or for several.
+        """
+        versions = self.versions(family, name)
+        champion = self.champion(family, name) if word == "champion" else None
+        if word == "champion" and champion is None:
+            raise RegistryError(f"{family}/{name} has no champion yet; promote a version, or name the versions")
+        if word == "latest" and not versions:
+            raise RegistryError(f"there is no version of {family}/{name} in this registry; publish one")
+        beginning = [version for version in versions if word and version.startswith(word)]
+        found = [champion.version] if champion else versions[-1:] if word == "latest" else beginning
+        if len(found) == 1:
+            return found[0]
+        what = "is the beginning of several versions" if found else "is no version"
+        raise RegistryError(
+            f"{word!r} {what} of {family}/{name}; expected one of {', '.join(found or versions) or 'none'}"
+        )
+
     def compare(self, family: str, name: str, first: str, second: str) -> list[Difference]:
         """Returns the metrics of two versions side by side, as their model cards give them, sorted by name.
 

@@ -233,7 +233,7 @@ def _object(text: str) -> dict[str, Any]:
 def _window_of(options: ExamplesOptions) -> Window | None:
     if options.window_start is None or options.window_end is None:
         return None
-    window = Window(_time_us("window_start", options.window_start), _time_us("window_end", options.window_end))
+    window = Window(time_us("window_start", options.window_start), time_us("window_end", options.window_end))
     if window.start_us >= window.end_us:
         raise ExamplesOptionError(
             f"window_start {options.window_start} is not before window_end {options.window_end}; swap them"
@@ -241,7 +241,12 @@ def _window_of(options: ExamplesOptions) -> Window | None:
     return window
 
 
-def _time_us(name: str, text: str) -> int:
+def time_us(name: str, text: str) -> int:
+    """Returns the time that an option gives as ISO 8601, int64 microseconds UTC.
+
+    Raises:
+        ExamplesOptionError: it gives none.
+    """
     try:
         time = datetime.fromisoformat(text)
     except ValueError as e:

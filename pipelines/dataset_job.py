@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import apache_beam as beam
@@ -52,9 +51,6 @@ class DatasetRecipe(Protocol):
         """Every path that workers read."""
 
 
-PLANNED = MappingProxyType({"planned": True})
-"""What stands for the card of a job that was planned and not run."""
-
 Options = TypeVar("Options", bound=DatasetOptions)
 Pooled = TypeVar("Pooled", bound=PooledOptions)
 Recipe = TypeVar("Recipe", bound=DatasetRecipe)
@@ -66,8 +62,9 @@ def make_dataset(
     make_recipe: Callable[[Options], Recipe],
     build: Callable[[beam.Pipeline, Options, Recipe, Staging], Any],
     pool: WorkerPool | None = None,
+    card_file: str = DATASET_CARD,
 ) -> dict[str, Any]:
-    """Runs a pipeline to its end and returns the dataset card; ``PLANNED`` where Beam's flags say to plan it only.
+    """Runs a pipeline to its end and returns the dataset card; of a job that is only planned, where it will be.
 
     Args:
         options: what was asked for.
@@ -75,6 +72,7 @@ def make_dataset(
         make_recipe: makes the options concrete, before any work.
         build: composes the pipeline.
         pool: of worker processes on this machine; None for this process, or wherever ``beam_flags`` say.
+        card_file: name of the card.
 
     Raises:
         AuguryError: anything that makes the job impossible, or stopped it; the output is then as it was before.
@@ -86,7 +84,7 @@ def make_dataset(
     refuse_local_paths(flags, recipe.worker_paths)
     staging = Staging.begin(options.output, overwrite=options.overwrite)
     if not is_dry_run(flags):
-        staging.clear(DATASET_CARD)
+        staging.clear(card_file)
         if options.dead_letter_folder:
             _clear_dead_letters(options.dead_letter_folder)
     try:
@@ -96,8 +94,8 @@ def make_dataset(
     finally:
         staging.discard()
     if only_planned(flags):
-        return dict(PLANNED)
-    card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{DATASET_CARD}"))
+        return {"planned": f"{staging.final}/{card_file}"}
+    card: dict[str, Any] = orjson.loads(read_bytes(f"{staging.final}/{card_file}"))
     return card
 
 

@@ -10,7 +10,12 @@ from typing import Any
 
 import apache_beam as beam
 import orjson
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    PipelineOptions,
+    SetupOptions,
+    StandardOptions,
+)
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, create_runner
 
@@ -104,6 +109,17 @@ def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
             raise
         raise PipelineFailedError(line) from e
     return result
+
+
+def counted(result: PipelineResult) -> dict[str, dict[str, int]]:
+    """Returns what a pipeline counted: kind -> reason -> number."""
+    counts: dict[str, dict[str, int]] = {}
+    for counter in result.metrics().query()["counters"]:
+        kind, _, reason = counter.key.metric.name.partition("/")
+        if reason and counter.result:
+            found = counts.setdefault(kind, {})
+            found[reason] = found.get(reason, 0) + counter.result
+    return {kind: dict(sorted(reasons.items())) for kind, reasons in sorted(counts.items())}
 
 
 def project_error_line(error: BaseException) -> str | None:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 
 import apache_beam as beam
-from apache_beam.runners.runner import PipelineResult
 
 from features.adapters import get_adapter
 from features.cleaning_file import read_cleaning_rules
@@ -13,7 +12,7 @@ from features.tombstones import Tombstones, tombstone_files, tombstones_beside
 from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS
 from pipelines.engines import only_planned, refuse_local_paths
 from pipelines.estimate import estimate_rows
-from pipelines.launch import beam_options, choose_runner, main, print_json, run_to_end
+from pipelines.launch import beam_options, choose_runner, counted, main, print_json, run_to_end
 from pipelines.options import parse_options
 from pipelines.warm_options import WarmStoreError, WarmStoreOptions
 from transforms.bigquery_streams import open_streams
@@ -69,7 +68,7 @@ def warm_store(options: WarmStoreOptions, beam_flags: Sequence[str] = ()) -> dic
     result = run_to_end(pipeline)
     if only_planned(flags):
         return {}
-    counts = _counts(result)
+    counts = counted(result)
     if not counts.get("recent"):
         raise WarmStoreError(
             f"{', '.join(options.events)}: nothing to keep among {counts.get('read', {}).get('rows', 0)} rows ("
@@ -82,16 +81,6 @@ def run(argv: Sequence[str]) -> None:
     """Runs the pipeline as ``argv`` says: its own options and Beam's; prints what it counted."""
     options, beam_flags = parse_options(WarmStoreOptions, argv, __doc__)
     print_json(warm_store(options, beam_flags))
-
-
-def _counts(result: PipelineResult) -> dict[str, dict[str, int]]:
-    counts: dict[str, dict[str, int]] = {}
-    for counter in result.metrics().query()["counters"]:
-        kind, _, reason = counter.key.metric.name.partition("/")
-        if reason and counter.result:
-            found = counts.setdefault(kind, {})
-            found[reason] = found.get(reason, 0) + counter.result
-    return {kind: dict(sorted(reasons.items())) for kind, reasons in sorted(counts.items())}
 
 
 def _listed(counts: dict[str, dict[str, int]]) -> str:

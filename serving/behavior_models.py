@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from features.recent_events import RecentRules, encode_events
-from serving.cards import ModelError
-from serving.loaded import FAMILY, LoadedModel, load_model
+from models.behavior.loaded import FAMILY, LoadedModel, load_model
+from models.behavior.scoring import History, score
+from models.cards import ModelError
 from serving.models import Family
-from serving.scoring import History, score
 
 _SPOT_CHECK = 16
 

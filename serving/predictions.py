@@ -15,15 +15,16 @@ from features.cleaning import CleaningRules, judge
 from features.received import CollectionRules, Drop, Refusal, RequestFacts, receive
 from features.recent_events import RecentEventsError, encode_events
 from features.segment import adapt_messages
+from models.behavior.loaded import FAMILY, LoadedModel
+from models.behavior.scoring import History, Scored
 from serving.asked_model import asked_model
 from serving.auth import any_key
 from serving.bodies import read_body
 from serving.collection import Collector
 from serving.errors import ProblemError, problems
 from serving.ingest import SOURCE
-from serving.loaded import FAMILY, LoadedModel
 from serving.refusals import detail_of
-from serving.scoring import History, Scored, ScorerBusyError
+from serving.scoring import ScorerBusyError
 from serving.state import Services, services
 from serving.store import StoreUnavailableError, clock_us
 from serving.visitor_path import VISITOR

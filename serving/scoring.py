@@ -1,139 +1,23 @@
-"""Scoring: visitors' recent events to probabilities, several visitors coded at once, one graph call for each.
+"""Scoring for whoever asks: several visitors coded at once, in one thread.
 
-Coding works on columns, whose fixed cost is shared by whoever waits. Every instance is coded from its own events and
-is a call of the graph by itself, so no bit of an answer depends on who else was waiting.
+Coding works on columns, whose fixed cost is shared by whoever waits; ``models.behavior.scoring`` says why no answer
+depends on who else did.
 """
 
 import asyncio
-import hashlib
 import queue
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-import pyarrow as pa
-
-from features.coding import CodedInstances, FeatureCoder
-from features.current import current_slices
 from features.errors import AuguryError
-from features.ragged import offsets_of
-from features.recent_events import decode_events
-from features.sessions import SessionRules, Sessions, Window, build_sessions
-from features.slices import Slices
-from serving.loaded import Floats, LoadedModel
+from models.behavior.loaded import LoadedModel
+from models.behavior.scoring import History, Scored, score
 
 _MOST_TOGETHER = 16
-_ANY_TIME = Window(0, 1)  # decides what is censored, which nobody asks here
 
 
 class ScorerBusyError(AuguryError, RuntimeError):
     """More predictions wait than can be made soon."""
-
-
-class History(NamedTuple):
-    """A visitor's recent events.
-
-    Attributes:
-        rows: as ``features.recent_events.encode_events`` writes them, in any order.
-        full: whether older events may have been left out.
-    """
-
-    rows: Sequence[bytes]
-    full: bool = False
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What the model says of a visitor.
-
-    Attributes:
-        probabilities: float32 (C,); the base rates where there is nothing to predict from.
-        known: whether there was.
-        events_used: number of steps of the instance.
-        events_hash: BLAKE2b-128, in hex, of their message ids, each with a line feed after it; empty where none.
-        truncated: the instance has fewer steps than the model reads and begins at the first event that is kept, so that
-            training, which had older ones, might have seen more.
-    """
-
-    probabilities: Floats
-    known: bool = False
-    events_used: int = 0
-    events_hash: str = ""
-    truncated: bool = False
-
-
-class Instances(NamedTuple):
-    """The instances of several visitors.
-
-    Attributes:
-        sessions: of those who have events.
-        slices: one a visitor who has events.
-        coded: one a visitor who has a visible event; ``coded.rows`` are rows of ``slices``.
-    """
-
-    sessions: Sessions
-    slices: Slices
-    coded: CodedInstances
-
-
-def code_histories(coder: FeatureCoder, columns: Sequence[str], histories: Sequence[History]) -> Instances:
-    """Returns the instances of several visitors, those without events left out, in their order.
-
-    Args:
-        coder: of the model's spec.
-        columns: ``required_columns`` of that spec.
-        histories: at least one of them has events.
-
-    Raises:
-        RecentEventsError: a stored row that this version cannot read.
-    """
-    rows = [row for history in histories for row in history.rows]
-    # Names that sort as their numbers do: the sessions come in the order of the histories.
-    names = [f"{index:06d}" for index, history in enumerate(histories) for _ in history.rows]
-    rules = SessionRules(coder.spec.session_rules.gap_seconds, None)
-    sessions, _ = build_sessions(decode_events(rows, names, columns), rules, _ANY_TIME)
-    slices = current_slices(sessions, coder.spec)
-    return Instances(sessions, slices, coder.encode(sessions, slices))
-
-
-def score(model: LoadedModel, histories: Sequence[History]) -> list[Scored]:
-    """Returns what a model says of several visitors (N,), the same bits for each as if asked alone.
-
-    Raises:
-        RecentEventsError: a stored row that this version cannot read.
-    """
-    answers = [Scored(model.base_rates)] * len(histories)
-    asked = [index for index, history in enumerate(histories) if history.rows]
-    if not asked:
-        return answers
-    sessions, slices, coded = code_histories(model.coder, model.columns, histories)
-    predictions = model.predictor.predict(coded)
-
-    first_session = np.concatenate([[0], slices.session[:-1] + 1])
-    at_the_beginning = (slices.session == first_session) & (slices.start == 0)
-    lengths = np.zeros(len(slices), np.int64)
-    lengths[coded.rows] = coded.lengths
-    short = (at_the_beginning & (lengths < model.spec.sequence_length)).tolist()
-    for place, index in enumerate(asked):
-        if histories[index].full and short[place]:
-            answers[index] = Scored(model.base_rates, truncated=True)
-    ids = sessions.events.column("message_id").take(pa.array(coded.event_rows)).to_pylist()
-    ends = offsets_of(coded.lengths).tolist()
-    for row, place in enumerate(coded.rows.tolist()):
-        index = asked[place]
-        used = ids[ends[row] : ends[row + 1]]
-        answers[index] = Scored(
-            predictions[row], True, len(used), events_hash(used), histories[index].full and short[place]
-        )
-    return answers
-
-
-def events_hash(message_ids: Sequence[str]) -> str:
-    """Returns BLAKE2b-128, in hex, of message ids, each with a line feed after it."""
-    text = "".join(f"{message_id}\n" for message_id in message_ids)
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 class _Asked(NamedTuple):

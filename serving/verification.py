@@ -20,9 +20,9 @@ from features.recent_events import RecentRules, push_events
 from features.recent_rules import MAX_AGE_DAYS
 from features.spec import FeatureSpec
 from features.storage import read_text
+from models.behavior.loaded import FAMILY
 from models.registry import Registry
 from serving.assembly import recent_rules
-from serving.loaded import FAMILY
 from serving.loopback import Loopback, loopback_service
 from serving.replaying import Asking, Verification, VerificationError, ask_all
 

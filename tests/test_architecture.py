@@ -87,7 +87,7 @@ def _reached(module: str) -> set[str]:
 def _may_import(module: str, name: str) -> bool:
     ours, theirs = _top(module), _top(name)
     if ours == "pipelines" and theirs == "models":
-        return len(name.split(".")) == 3 and name.endswith((".predictor", ".recognizer"))  # batch scoring
+        return len(name.split(".")) == 3 and name.endswith((".predictor", ".recognizer", ".scoring"))  # batch scoring
     return theirs == ours or theirs in LAYERS[ours]
 
 

@@ -25,11 +25,11 @@ def encode_columns(
     """Returns ``visitor`` and the named columns, strings dictionary-encoded but for ``message_id``.
 
     Args:
-        events: canonical events.
+        events: canonical events; with a column ``visitor`` where whose they are is known already.
         columns: event columns to carry.
         links: anonymous id -> visitor, for the ids that are not visitors themselves.
     """
-    visitors = _encoded(events.column("anonymous_id"))
+    visitors = _encoded(events.column(VISITOR if VISITOR in events.schema.names else "anonymous_id"))
     if links:
         named = pa.array([links.get(name, name) for name in visitors.dictionary.to_pylist()], pa.string())
         visitors = pc.take(named, visitors.indices).dictionary_encode()

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from augury.commands.parameters import model_name
-from augury.commands.registry import resolve
 from features.storage import local_folder
 from models.registry import Registry, RegistryError
 
@@ -49,7 +48,7 @@ def choose(family: str, artifact: str | None, registry: str, model: str | None, 
         return Chosen(local_folder(artifact), artifact, "unpublished")
     opened = Registry(registry)
     name = _name(family, opened.names(family), registry, model)
-    found = resolve(opened, family, name, version)
+    found = opened.resolve(family, name, version)
     return Chosen(opened.open_version(family, name, found), f"{family}/{name}", found)
 
 

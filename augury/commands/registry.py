@@ -91,7 +91,7 @@ def compare(
     """
     family, name = model_name(model)
     opened = Registry(registry)
-    one, two = (resolve(opened, family, name, word) for word in (first, second))
+    one, two = (opened.resolve(family, name, word) for word in (first, second))
     rows = []
     for metric, a, b in opened.compare(family, name, one, two):
         rows.append((metric, a, b, None if a is None or b is None else f"{b - a:+.4f}"))
@@ -123,7 +123,7 @@ def promote(
     family, name = model_name(model)
     limits = Thresholds.of(family).changed(_read_toml(thresholds) if thresholds else {})
     opened = Registry(registry)
-    chosen = resolve(opened, family, name, version)
+    chosen = opened.resolve(family, name, version)
     try:
         with screen.spinner("trying the gates"):
             gates = Gates(limits, replay_through_service(registry, family, name, chosen))
@@ -145,25 +145,6 @@ def rollback(model: ModelName, registry: RegistryRoot = "registry", reason: Reas
     family, name = model_name(model)
     champion = Registry(registry).rollback(family, name, reason)
     screen.line(f"{model} has champion {champion.version} again, after {champion.replaced}")
-
-
-def resolve(registry: Registry, family: str, name: str, word: str) -> str:
-    """Returns the version that a word stands for."""
-    versions = registry.versions(family, name)
-    champion = registry.champion(family, name) if word == _CHAMPION else None
-    if word == _CHAMPION and champion is None:
-        raise RegistryError(f"{family}/{name} has no champion yet; promote a version, or name the versions")
-    if word == _LATEST and not versions:
-        raise RegistryError(f"there is no version of {family}/{name} in this registry; publish one")
-    found = [champion.version] if champion else versions[-1:] if word == _LATEST else _beginning(versions, word)
-    if len(found) == 1:
-        return found[0]
-    what = "is the beginning of several versions" if found else "is no version"
-    raise RegistryError(f"{word!r} {what} of {family}/{name}; expected one of {', '.join(found or versions) or 'none'}")
-
-
-def _beginning(versions: Sequence[str], word: str) -> list[str]:
-    return [version for version in versions if version.startswith(word)] if word else []
 
 
 def replay_through_service(registry: str, family: str, name: str, version: str) -> Callable[[Any], Any]:

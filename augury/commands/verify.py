@@ -4,7 +4,7 @@ import typer
 
 from augury.commands import screen
 from augury.commands.parameters import ModelName, RegistryRoot, model_name
-from augury.commands.registry import Version, replay_through_service, resolve
+from augury.commands.registry import Version, replay_through_service
 from models.registry import Registry
 
 
@@ -23,7 +23,7 @@ def verify(model: ModelName, version: Version = "champion", registry: RegistryRo
     - `augury verify behavior/purchase latest --registry gs://bucket/registry`
     """
     family, name = model_name(model)
-    chosen = resolve(Registry(registry), family, name, version)
+    chosen = Registry(registry).resolve(family, name, version)
     replay = replay_through_service(registry, family, name, chosen)
     with screen.spinner("asking a service of its own"):
         found = replay(None)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.images import decode_image
-from serving.cards import ModelError, read_json
+from models.cards import ModelError, read_json
 from serving.models import Family
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serving.cards import ModelError, read_json
+from models.cards import ModelError, read_json
 from serving.models import Family
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from features.recent_events import RecentRules
+from models.behavior.loaded import LoadedModel, load_model
 from models.gates import GateResult
 from models.registry import Registry
 from serving.behavior_models import behavior_family, spot_check
-from serving.loaded import LoadedModel, load_model
 from serving.models import Family, ModelShelf, ModelUnavailableError, UnknownModelError, loads_counter
 from tests.tiny_model import NAME, artifact, publish
 

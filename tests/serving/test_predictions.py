@@ -15,11 +15,11 @@ from pydantic import SecretStr
 
 from features.recent_events import encode_events, push_events
 from features.segment import adapt_messages
+from models.behavior.loaded import LoadedModel, load_model
+from models.behavior.scoring import History, score
 from models.registry import Registry
 from serving.assembly import recent_rules
-from serving.loaded import LoadedModel, load_model
 from serving.loopback import Loopback, loopback_service
-from serving.scoring import History, score
 from tests.tiny_model import NAME, artifact, publish, registry  # noqa: F401 - a fixture
 
 SECOND_US = 1_000_000

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from features.coding import FeatureCoder
 from features.events import EVENT_SCHEMA
 from features.recent_events import RecentEventsError, encode_events
-from serving import scoring
-from serving.loaded import LoadedModel, load_model
-from serving.scoring import History, Scored, Scorer, ScorerBusyError, score
+from models.behavior import scoring
+from models.behavior.loaded import LoadedModel, load_model
+from models.behavior.scoring import History, Scored, score
+from serving.scoring import Scorer, ScorerBusyError
 from tests.tiny_model import GAP_SECONDS, START_US, artifact, shop_events
 
 

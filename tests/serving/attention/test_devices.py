@@ -7,8 +7,8 @@ import pytest
 
 from features.heatmaps import encode_png
 from models.artifact import PredictorError
+from models.cards import ModelError
 from serving.attention.loaded import load_model, spot_check
-from serving.cards import ModelError
 from tests.tiny_attention import write_attention_artifact
 
 

@@ -9,7 +9,7 @@ from features.storage import read_bytes
 
 
 class ModelError(AuguryError, ValueError):
-    """A version that cannot be served: damaged, or in need of what this service does not have."""
+    """A version that cannot be served: damaged, or in need of what is not there."""
 
 
 def read_json(path: Path) -> dict[str, Any]:

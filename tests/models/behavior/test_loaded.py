@@ -10,9 +10,9 @@ import pytest
 from features.checks import EVENT_TYPES
 from features.recent_events import RecentRules
 from features.spec import FeatureSpec
+from models.behavior.loaded import check_store, load_model
 from models.behavior.segments import edges_around
-from serving.cards import ModelError
-from serving.loaded import check_store, load_model
+from models.cards import ModelError
 from tests.tiny_model import SPEC, artifact
 
 

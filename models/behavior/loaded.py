@@ -19,7 +19,7 @@ from features.recent_events import RecentRules
 from features.spec import FeatureSpec
 from features.storage import StorageError, read_text
 from models.behavior.segments import edges_around, segment_of
-from serving.cards import ModelError, read_json
+from models.cards import ModelError, read_json
 
 FAMILY = "behavior"
 
