@@ -9,7 +9,8 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-cloud emulators engines prism workers test-prism test-flink lint format lock bench-report clean collector
+.PHONY: help demo test test-cloud emulators engines prism workers test-prism test-flink test-deploy lint format
+.PHONY: templates template-build template-run lock bench-report clean collector
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -73,8 +74,6 @@ bench-predict: $(VENV)/.installed-test $(BENTOML)/.installed  ## measure predict
 bench-%: $(VENV)/.installed-test  ## run one benchmark, with ARGS if given, and write benchmarks/results/NAME.json
 	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(ARGS)
 
-.PHONY: test-deploy
-
 # The provider whose word counts is built once, since no registry of providers need be reachable: some 8 minutes on one core.
 PROVIDER := .cache/bin/terraform-provider-google
 PROVIDER_SOURCE := github.com/hashicorp/terraform-provider-google@v1.20.1-0.20260828184646-f3721fb45fa3
@@ -94,6 +93,16 @@ $(CHECKOV)/.installed: $(VENV)/.installed-uv requirements/checkov.txt
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CHECKOV)
 	$(BIN)/uv pip install --python $(CHECKOV)/bin/python --no-deps --require-hashes -r requirements/checkov.txt
 	@touch $@
+
+templates: $(VENV)/.installed-demo  ## write the metadata of the Flex Templates again from the pipelines' options
+	$(BIN)/python -m dataflow_templates.generate
+
+# Variables of the command line reach the module through the environment: TEMPLATE, IMAGES, TEMPLATES, TAG, ...
+template-build: $(VENV)/.installed-demo  ## build TEMPLATE's image and file with docker and gcloud; PRINT_ONLY=1 only prints the commands
+	@$(BIN)/python -m dataflow_templates.commands build
+
+template-run: $(VENV)/.installed-demo  ## launch a job of TEMPLATE with gcloud; PRINT_ONLY=1 only prints the command, BODY=1 the request
+	@$(BIN)/python -m dataflow_templates.commands run
 
 lock: $(VENV)/.installed-uv  ## resolve pyproject.toml again into requirements/*.txt; UPGRADE=1 takes the newest versions
 	$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)

@@ -156,9 +156,9 @@ def build(
             | "ReplayLogins" >> beam.Map(lambda _, parts: Identities.of(parts), beam.pvalue.AsList(found))
         )
     carried = tuple(dict.fromkeys((*KEPT_COLUMNS, *recipe.columns, RECENT, REFUSED, EMAIL)))
+    owned = cleaned.events | "OwnEvents" >> OwnEvents(recipe.own, recipe.columns, window, identities)
     histories = (
-        cleaned.events
-        | "OwnEvents" >> OwnEvents(recipe.own, recipe.columns, window, identities)
+        owned.events
         | "GroupByShard" >> GroupByShard(recipe.shards, carried)
         | "VisitorHistories" >> VisitorHistories(options.store_events, window)
     )
@@ -174,7 +174,7 @@ def build(
             staging.work, options.output_format, recipe.shards, flush=not staging.staged
         )
     return pipeline | "PublishPredictions" >> PublishPredictions(
-        written, (*tallies, histories[TALLY]), window, recipe.notes, staging, refused
+        written, (*tallies, owned[TALLY], histories[TALLY]), window, recipe.notes, staging, refused
     )
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import apache_beam as beam
 import numpy as np
@@ -16,7 +17,7 @@ from features.contacts import hashed_emails
 from features.identities import REQUIRED_COLUMNS, Identities, logins, received_us
 from features.recent_events import MAX_ID_BYTES, RESERVED_PREFIX, RecentRules
 from features.sessions import VISITOR, Window
-from transforms.tally import count
+from transforms.tally import TALLY, Tally, count
 
 RECENT, REFUSED, EMAIL = "recent", "consent_refused", "email_sha256"
 """Columns that are added: bool, whether the event counts for a prediction; bool, whether consent stated in it is
@@ -52,9 +53,10 @@ class FindLogins(beam.PTransform):
 
 
 class OwnEvents(beam.PTransform):
-    """``RecordBatch`` of events -> the same with the columns ``visitor``, ``RECENT``, ``REFUSED`` and ``EMAIL``.
+    """``RecordBatch`` of events -> (the same with four columns more; ``Tally`` under the tag ``TALLY``).
 
-    Events that tell nothing are left out and counted by their reason.
+    The columns are ``visitor``, ``RECENT``, ``REFUSED`` and ``EMAIL``. Events that tell nothing are left out and
+    counted by their reason.
 
     Args:
         rules: what a store would hold.
@@ -74,8 +76,8 @@ class OwnEvents(beam.PTransform):
         self._owner = _Own(rules, columns)
         self._inputs = (window,) if identities is None else (window, identities)
 
-    def expand(self, events: beam.PCollection) -> beam.PCollection:
-        return events | "ChooseEvents" >> beam.ParDo(self._owner, *self._inputs).with_output_types(pa.RecordBatch)
+    def expand(self, events: beam.PCollection) -> Any:
+        return events | "ChooseEvents" >> beam.ParDo(self._owner, *self._inputs).with_outputs(TALLY, main="events")
 
 
 class _Own(beam.DoFn):
@@ -84,9 +86,9 @@ class _Own(beam.DoFn):
 
     def process(
         self, element: pa.RecordBatch, window: Window, identities: Identities | None = None
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Iterator[pa.RecordBatch | beam.pvalue.TaggedOutput[Literal["tally"], Tally]]:
         owned, dropped = own_events(element, self._rules, self._columns, window, identities or Identities())
-        count("dropped", dropped)
+        yield beam.pvalue.TaggedOutput(TALLY, Tally(count("dropped", dropped)))
         if owned.num_rows:
             yield owned
 

@@ -1,7 +1,7 @@
 """Makes of a shard's events what a fast store would answer with: each visitor's newest events."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import apache_beam as beam
 import numpy as np
@@ -13,12 +13,10 @@ from features.consent import OPTED_OUT
 from features.sessions import VISITOR, Window
 from transforms.own_events import EMAIL, RECENT, REFUSED
 from transforms.shards import unpack
-from transforms.tally import Tally, count
+from transforms.tally import TALLY, Tally, count
 
 VISITORS_A_PART = 2048
 """Visitors that are scored, and written, together."""
-
-TALLY = "tally"
 
 
 class VisitorPart(NamedTuple):
@@ -42,7 +40,7 @@ class VisitorPart(NamedTuple):
 
 
 class VisitorHistories(beam.PTransform):
-    """(shard, packed events of ``OwnEvents``) -> (``VisitorPart``; ``Tally`` of visitors under the tag ``TALLY``).
+    """(shard, packed events of ``OwnEvents``) -> (``VisitorPart``; ``Tally`` under the tag ``TALLY``).
 
     Args:
         newest: how many events a store keeps of a visitor.
@@ -61,17 +59,18 @@ class _Divide(beam.DoFn):
     def __init__(self, newest: int) -> None:
         self._newest = newest
 
-    def process(self, element: tuple[int, Iterable[bytes]], window: Window) -> Iterator[Any]:
+    def process(
+        self, element: tuple[int, Iterable[bytes]], window: Window
+    ) -> Iterator[VisitorPart | beam.pvalue.TaggedOutput[Literal["tally"], Tally]]:
         shard, pieces = element
-        histories, left_out = visitor_histories(unpack(pieces), self._newest, window)
-        yield beam.pvalue.TaggedOutput(
-            TALLY, Tally(count("left_out", left_out) | count("kept", {"visitors": len(histories.visitors)}))
-        )
+        histories, left_out, copies = visitor_histories(unpack(pieces), self._newest, window)
+        counts = {**count("left_out", left_out), **count("dropped", {"copy": copies})}
+        yield beam.pvalue.TaggedOutput(TALLY, Tally({**counts, **count("kept", {"visitors": len(histories.visitors)})}))
         yield from divided(histories._replace(shard=shard))
 
 
-def visitor_histories(events: pa.Table, newest: int, window: Window) -> tuple[VisitorPart, dict[str, int]]:
-    """Returns the histories of a shard's visitors as one part, and how many visitors were left out, by reason.
+def visitor_histories(events: pa.Table, newest: int, window: Window) -> tuple[VisitorPart, dict[str, int], int]:
+    """Returns a shard's histories as one part, how many visitors were left out, by reason, and how many copies.
 
     Args:
         events: all that ``OwnEvents`` found of these visitors.
@@ -79,7 +78,7 @@ def visitor_histories(events: pa.Table, newest: int, window: Window) -> tuple[Vi
             one that was received first.
         window: visitors without an event in it are left out.
     """
-    events = _sorted(events)
+    given, events = events.num_rows, _sorted(events)
     names = pc.unique(events.column(VISITOR))
     owner = pc.index_in(events.column(VISITOR), names).to_numpy().astype(np.int64)
     recent = events.column(RECENT).to_numpy(False).astype(np.bool_)
@@ -110,7 +109,8 @@ def visitor_histories(events: pa.Table, newest: int, window: Window) -> tuple[Vi
         emails.filter(pa.array(chosen)),
         events.filter(pa.array(wanted)).drop_columns(dropped),
     )
-    return part, {reason: int(mask.sum()) for reason, mask in reasons.items() if mask.any()}
+    left_out = {reason: int(mask.sum()) for reason, mask in reasons.items() if mask.any()}
+    return part, left_out, given - events.num_rows
 
 
 def divided(histories: VisitorPart, most: int = VISITORS_A_PART) -> Iterator[VisitorPart]:
@@ -142,7 +142,6 @@ def _sorted(events: pa.Table) -> pa.Table:
             column = events.column(name).combine_chunks()
             same[1:] &= pc.equal(column[1:], column[:-1]).to_numpy(False)
         same[0] = False
-        count("dropped", {"copy": int(same.sum())})
         events = events.filter(pa.array(~same))
     order = [(name, "ascending") for name in (VISITOR, "timestamp_us", "message_id")]
     return events.take(pc.sort_indices(events, sort_keys=order)).combine_chunks()

@@ -71,3 +71,40 @@ def test_beam_logs_a_defect_but_no_ctrl_c(error: BaseException, logged: int, cap
     with pytest.raises((RuntimeError, ZeroDivisionError)):
         run_to_end(pipeline)
     assert len([record for record in caplog.records if record.exc_info]) == logged
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--events=gs://b/a"], ("gs://b/a",)),
+        (["--events=gs://b/a, gs://b/c"], ("gs://b/a", "gs://b/c")),
+        (["--events=a", "--events", "b", "c"], ("a", "b", "c")),
+        (['--events=["one,two", "[ab].json"]'], ("one,two", "[ab].json")),
+        (["--events=[ab]*.json"], ("[ab]*.json",)),
+    ],
+)
+def test_several_values_in_every_form(given: list[str], expected: tuple[str, ...]) -> None:
+    assert parse_options(Options, [*given, "--output=o"])[0].events == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--compress=true"], True),
+        (["--compress=False"], False),
+        (["--compress"], True),
+        (["--compress", "--no-compress"], False),
+        ([], False),
+    ],
+)
+def test_switches_in_every_form(given: list[str], expected: bool) -> None:
+    assert parse_options(Options, ["--events=a", "--output=o", *given])[0].compress is expected
+
+
+@pytest.mark.parametrize("given", ["--compress=yes", "--no-compress=true"])
+def test_a_switch_that_does_not_fit_is_one_line(given: str) -> None:
+    with pytest.raises(
+        PipelineOptionError,
+        match="is not possible; expected (--compress=true or =false|no value)|ignored explicit argument",
+    ):
+        parse_options(Options, ["--events=a", "--output=o", given])
