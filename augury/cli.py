@@ -53,6 +53,13 @@ _COMMANDS = {
         "prune": ("keeping:prune", "Remove old versions from the registry."),
         "verify": ("verify:verify", "Replay a version's golden set through a running service."),
     },
+    "Predictions": {
+        "batch-predict": ("batch_predict:batch_predict", "Score every visitor of a window with a behaviour model."),
+        "audience": (
+            "audience:audience",
+            "Export the visitors of a segment, for retargeting, sign-up lists and sales leads.",
+        ),
+    },
     "Service": {
         "heatmap": ("heatmap:heatmap", "Draw where people will look on an image."),
         "recommend": ("recommend:recommend", "Recommend a version of a product photo."),

@@ -28,7 +28,7 @@ _FORMS = {
     "REGION": (r"[a-z]+-[a-z]+[0-9]", "a region such as europe-west1"),
     "PROJECT": (r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "the id of a project"),
     "JOB": (r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "lower-case letters, digits and dashes, a letter first"),
-    "TEMP": (r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[\w./-]+)?", "a folder, gs://BUCKET/temp"),
+    "TEMP_FOLDER": (r"gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9](/[\w./-]+)?", "a folder, gs://BUCKET/temp"),
     "WORKERS": (r"[1-9][0-9]{0,3}", "most workers, 1 to 9999"),
     "MACHINE": (r"[a-z][a-z0-9]*(-[a-z0-9]+)+", "a machine type such as n2-standard-2"),
     "SERVICE_ACCOUNT": (r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com", "the address of a service account"),
@@ -147,7 +147,7 @@ def build_commands(asked: Arguments) -> list[list[str]]:
 
 def run_command(asked: Arguments) -> list[str]:
     """Returns the command that launches a job."""
-    flags = {"WORKERS": "max-workers", "MACHINE": "worker-machine-type", "TEMP": "temp-location"}
+    flags = {"WORKERS": "max-workers", "MACHINE": "worker-machine-type", "TEMP_FOLDER": "temp-location"}
     flags |= {"SERVICE_ACCOUNT": "service-account-email", "SUBNETWORK": "subnetwork"}
     more = [f"--{flag}={asked.values[key]}" for key, flag in flags.items() if key in asked.values]
     if asked.template.streaming:
@@ -163,7 +163,7 @@ def run_command(asked: Arguments) -> list[str]:
 
 def launch_body(asked: Arguments) -> dict[str, Any]:
     """Returns the body of ``projects.locations.flexTemplates.launch``, for whoever launches without gcloud."""
-    keys = {"WORKERS": "maxWorkers", "MACHINE": "machineType", "TEMP": "tempLocation"}
+    keys = {"WORKERS": "maxWorkers", "MACHINE": "machineType", "TEMP_FOLDER": "tempLocation"}
     keys |= {"SERVICE_ACCOUNT": "serviceAccountEmail", "SUBNETWORK": "subnetwork"}
     environment: dict[str, Any] = {key: asked.values[name] for name, key in keys.items() if name in asked.values}
     if "maxWorkers" in environment:

@@ -71,7 +71,7 @@ def option_type(hint: Any) -> Any:
 
 
 def _argument(entry: Field[Any], hint: Any) -> dict[str, Any]:
-    default = entry.default_factory() if entry.default_factory is not MISSING else entry.default
+    default: Any = entry.default_factory() if entry.default_factory is not MISSING else entry.default
     required = default is MISSING
     argument: dict[str, Any] = {"help": entry.metadata.get("help", ""), "required": required}
     if not required:

@@ -1,6 +1,7 @@
+import pyarrow as pa
 import pytest
 
-from features.consent import opted_out
+from features.consent import AGREES, REFUSES, opted_out, stated_consent
 
 
 def stated(**categories: object) -> dict:
@@ -27,3 +28,18 @@ def stated(**categories: object) -> dict:
 )
 def test_consent(context: dict, categories: tuple[str, ...], forbidden: bool):
     assert opted_out(context, categories) is forbidden
+
+
+def test_stated_consent_of_a_column() -> None:
+    texts = [
+        None,
+        "{}",
+        '{"consent":{"categoryPreferences":{"Advertising":false,"Analytics":true}}}',
+        '{"consent":{"categoryPreferences":{"Advertising":false}}}',
+        '{"consent":7}',
+        '{"page":{"title":"\\"consent\\""}}',
+        'broken "consent"',
+    ]
+    assert stated_consent(pa.array(texts)).to_pylist() == [None, None, AGREES, REFUSES, REFUSES, None, None]
+    asked = stated_consent(pa.array(texts).dictionary_encode(), ("Advertising",)).to_pylist()
+    assert asked == [None, None, REFUSES, REFUSES, REFUSES, None, None]
