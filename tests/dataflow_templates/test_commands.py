@@ -43,7 +43,6 @@ RUN = {
     "WORKERS": "20",
     "MACHINE": "n2-standard-2",
     "TEMP_FOLDER": "gs://shop-one-jobs/temp",
-} | {
     "SERVICE_ACCOUNT": "jobs@shop-one.iam.gserviceaccount.com",
     "SUBNETWORK": "regions/europe-west1/subnetworks/jobs",
 }
