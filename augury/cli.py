@@ -55,10 +55,7 @@ _COMMANDS = {
     },
     "Predictions": {
         "batch-predict": ("batch_predict:batch_predict", "Score every visitor of a window with a behaviour model."),
-        "audience": (
-            "audience:audience",
-            "Export the visitors of a segment, for retargeting, sign-up lists and sales leads.",
-        ),
+        "audience": ("audience:audience", "Export the visitors of a segment as a list."),
     },
     "Service": {
         "heatmap": ("heatmap:heatmap", "Draw where people will look on an image."),

@@ -28,12 +28,12 @@ def audience(
     platform: Annotated[str | None, typer.Option(help="name the column as google or meta want it")] = None,
     tombstones: Annotated[str | None, typer.Option(help="a folder of tombstones to leave out besides")] = None,
 ) -> None:
-    """Export the visitors of a segment, for retargeting, sign-up lists and sales leads.
+    """Export the visitors of a segment as a list.
 
-    Takes them from a batch prediction, or predicts from events first. Visitors who opted out, were forgotten (until
-    now) or had nothing to predict from never appear; who is left out is counted by its reason. With `--hashed` the file
-    holds hashes alone, made as Google Customer Match and Meta Custom Audiences document: the id without white space
-    around it, in lower case, SHA-256 in hexadecimal.
+    For retargeting, sign-up lists and sales leads. Takes the visitors from a batch prediction, or predicts from events
+    first. Those who opted out, were forgotten (until now) or had nothing to predict from never appear; who is left out
+    is counted by its reason. With `--hashed` the file holds hashes alone, made as Google Customer Match and Meta Custom
+    Audiences document: the id without white space around it, in lower case, SHA-256 in hexadecimal.
 
     **Examples**
 

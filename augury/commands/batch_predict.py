@@ -7,6 +7,7 @@ import typer
 
 from augury.commands import screen
 from augury.commands.flags import takes
+from models.behavior.silence import import_tensorflow
 from pipelines.batch_options import BatchPredictOptions
 from pipelines.quick_start import import_beam
 
@@ -38,6 +39,7 @@ def batch_predict(options: BatchPredictOptions, beam: BeamFlags = None) -> None:
 def predict(options: BatchPredictOptions, beam_flags: list[str]) -> dict[str, Any]:
     """Runs the pipeline and returns its card."""
     with screen.spinner("scoring visitors"):
+        import_tensorflow()
         import_beam(options.paths, beam_flags)
         from pipelines.batch_predict import batch_predict
 
@@ -50,8 +52,8 @@ def show_predictions(card: dict[str, Any], output: str) -> None:
         screen.line(f"{output}: {', '.join(f'{kind} {sum(counts.values()):,}' for kind, counts in card.items())}")
         return
     rows = [(name, number, f"{number / card['visitors']:.1%}") for name, number in card["segments"].items()]
-    title = f"{card['model']} {card['version']}: {card['visitors']:,} visitors"
-    screen.table(title, ("segment", "visitors", "share"), rows, right=(1, 2))
+    screen.line(f"{card['model']} {card['version']}: {card['visitors']:,} visitors")
+    screen.table("Segments", ("segment", "visitors", "share"), rows, right=(1, 2))
     left_out = [("visitor", reason, number) for reason, number in card["left_out"].items()]
     left_out += [("event", reason, number) for reason, number in card["events"]["dropped"].items()]
     left_out += [("row", reason, number) for reason, number in card["events"]["rejected"].items()]

@@ -41,9 +41,8 @@ def test_one_python_one_beam() -> None:
     launcher = re.search(r"/python(\d+)-template-launcher-base", TEXT)
     assert beam is not None and python is not None and launcher is not None
     assert beam[1] == python[1] and beam[1].replace(".", "") == launcher[1]
-    [wanted] = [
-        each for each in PROJECT["project"]["optional-dependencies"]["pipelines"] if each.startswith("apache-beam")
-    ]
+    extra = PROJECT["project"]["optional-dependencies"]["pipelines"]
+    [wanted] = [each for each in extra if each.startswith("apache-beam")]
     assert wanted == f"apache-beam[gcp]=={beam[2]}"
 
 
