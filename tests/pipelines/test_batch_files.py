@@ -1,8 +1,10 @@
 """Batch predictions from files: forms, windows, consent, and what stops a job."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import orjson
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -11,10 +13,11 @@ import pytest
 from features.errors import AuguryError
 from features.tombstones import Tombstones
 from pipelines.batch_options import BatchOptionError, BatchPredictOptions
-from pipelines.batch_predict import batch_predict, make_batch_recipe
+from pipelines.batch_predict import batch_predict, build, make_batch_recipe
 from pipelines.launch import PipelineFailedError
 from tests.tiny_model import NAME, registry  # noqa: F401 - a fixture
 from tests.transforms.streams import NOON_US, SECOND_US, clock, track
+from transforms.staging import Staging
 
 DAY = 86_400.0
 
@@ -148,3 +151,18 @@ def test_a_job_that_cannot_be_is_refused_before_any_work(
 def test_options_that_cannot_be_are_refused(more: dict[str, Any], message: str) -> None:
     with pytest.raises(BatchOptionError, match=message):
         BatchPredictOptions(**{"events": ("a",), "model": "m", "output": "o", **more})
+
+
+@pytest.mark.parametrize("target", ["folder", "bq://shop-one.augury.predictions"])
+def test_one_shuffle_of_few_large_values(registry: Path, events: str, tmp_path: Path, target: str) -> None:  # noqa: F811
+    table = target.startswith("bq://")
+    asked = options(registry, events, Path(target), dead_letter=str(tmp_path / "bad"))
+    asked = replace(asked, output=target)
+    pipeline = beam.Pipeline()
+    build(pipeline, asked, make_batch_recipe(asked), None if table else Staging(str(tmp_path), str(tmp_path)))
+    steps = pipeline.to_runner_api().components.transforms.values()
+    shuffles = [step.unique_name for step in steps if step.spec.urn == "beam:transform:group_by_key:v1"]
+    # reading plans, side inputs and Beam's own sink have shuffles of theirs; events cross one
+    ours = [name for name in shuffles if "Reshuffle" not in name and not name.startswith("InsertRows/")]
+    assert ours == ["GroupByShard/GroupByKey"]
+    assert any(step.unique_name.startswith("InsertRows/") for step in steps) is table
