@@ -9,7 +9,7 @@ import typer
 
 from augury.commands import screen
 from augury.commands.parameters import ModelName, Reason, RegistryRoot, model_name
-from augury.commands.registry import Version, resolve
+from augury.commands.registry import Version
 from features.fingerprinted import DATASET_CARD
 from models.gates import Thresholds, flat_numbers
 from models.registry import Champion, Registry, RegistryError
@@ -41,7 +41,7 @@ def show(
     family, name = model_name(model)
     opened = Registry(registry)
     if version:
-        _show_one(opened, family, name, resolve(opened, family, name, version))
+        _show_one(opened, family, name, opened.resolve(family, name, version))
         return
     versions = opened.versions(family, name)
     if not versions:
@@ -114,7 +114,7 @@ def prune(
 def _retention(model: str, registry: str, word: str = "") -> tuple[Retention, str]:
     family, name = model_name(model)
     opened = Registry(registry)
-    chosen = resolve(opened, family, name, word) if word else ""
+    chosen = opened.resolve(family, name, word) if word else ""
     return Retention(opened, family, name, lambda: time.time_ns() // 1000), chosen
 
 
