@@ -20,11 +20,15 @@ class BatchPredictOptions:
     """Options of ``pipelines.batch_predict``; each is a command-line flag of that name."""
 
     events: tuple[str, ...] = field(
-        metadata={"help": "files, folders or globs to read, such as archive/events; local or gs://"}
+        metadata={
+            "help": "files, folders or globs to read, such as archive/events, local or gs://; bq://project.dataset.table"
+        }
     )
     model: str = field(metadata={"help": "name of a behaviour model of the registry, such as purchase"})
     output: str = field(
-        metadata={"help": "where predictions go: a folder, local or gs://, or bq://project.dataset.table"}
+        metadata={
+            "help": "where predictions go: a folder, local or gs://, or the log, bq://project.dataset.predictions"
+        }
     )
     registry: str = option("registry", "root of the registry; local or gs://")
     version: str = option("champion", "a version, the beginning of one, latest or champion")

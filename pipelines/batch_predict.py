@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from features.adapters import Adapter, get_adapter
 from features.cleaning import CleaningRules
@@ -25,16 +26,17 @@ from models.behavior.scoring import VersionScorer, find_version
 from pipelines.batch_options import BatchOptionError, BatchPredictOptions
 from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS, time_us
 from pipelines.dataset_job import make_dataset
+from pipelines.engines import is_dry_run, only_planned, refuse_local_paths
 from pipelines.estimate import estimate_rows
-from pipelines.engines import only_planned, refuse_local_paths
 from pipelines.launch import beam_options, choose_runner, counted, main, print_json, run_to_end
 from pipelines.options import parse_options
-from transforms.bigquery_rows import WriteRows
+from transforms.bigquery_streams import open_streams
 from transforms.clean_events import CleanEvents
+from transforms.log_predictions import LogPredictions, check_prediction_log, log_rows
 from transforms.own_events import EMAIL, KEPT_COLUMNS, RECENT, REFUSED, FindLogins, OwnEvents, OwnRules
 from transforms.publish_predictions import PREDICTIONS_CARD, PredictionNotes, PublishPredictions
 from transforms.read_events import TALLY, ReadEvents
-from transforms.score_visitors import PREDICTION_SCHEMA, ScoreVisitors, WritePredictions, WrittenPart, segments_of
+from transforms.score_visitors import ScoreVisitors, WritePredictions, WrittenPart, segments_of
 from transforms.shard_events import GroupByShard
 from transforms.sources import ReadTask, plan_reads
 from transforms.staging import Staging
@@ -71,6 +73,11 @@ class BatchRecipe:
     end_us: int | None
     shards: int
     notes: PredictionNotes
+
+    @property
+    def worker_paths(self) -> tuple[str, ...]:
+        """Every path that workers read."""
+        return (self.notes.registry, *(task.path for task in self.tasks))
 
     @property
     def read_columns(self) -> tuple[str, ...]:
@@ -137,9 +144,8 @@ def build(
         recipe: what it came to.
         staging: where files are written and where they end; None where predictions go to a table.
     """
-    read = pipeline | "ReadEvents" >> ReadEvents(
-        recipe.tasks, recipe.adapter, recipe.read_columns, options.dead_letter_folder
-    )
+    tasks = open_streams(recipe.tasks, recipe.adapter.columns(recipe.read_columns))
+    read = pipeline | "ReadEvents" >> ReadEvents(tasks, recipe.adapter, recipe.read_columns, options.dead_letter_folder)
     cleaned = read.events | "CleanEvents" >> CleanEvents(recipe.cleaning, recipe.tombstones)
     tallies = (read[TALLY], cleaned[TALLY])
     window = beam.pvalue.AsSingleton(
@@ -164,17 +170,16 @@ def build(
     )
     load = partial(VersionScorer.load, options.registry, options.model, recipe.version, recipe.own.recent)
     scored = histories.parts | "ScoreVisitors" >> ScoreVisitors(load, window)
-    refused = None
     if staging is None:
         rows = scored | "RowsOfPart" >> beam.Map(lambda part: part.rows)
-        refused = rows | "InsertRows" >> WriteRows(options.output, PREDICTION_SCHEMA, kind="predictions")
+        _ = rows | "LogRows" >> beam.Map(log_rows) | "LogPredictions" >> LogPredictions(options.output)
         written = rows | "CountRows" >> beam.Map(lambda rows: WrittenPart("", len(rows), segments_of(rows)))
     else:
         written = scored | "WritePredictions" >> WritePredictions(
             staging.work, options.output_format, recipe.shards, flush=not staging.staged
         )
     return pipeline | "PublishPredictions" >> PublishPredictions(
-        written, (*tallies, owned[TALLY], histories[TALLY]), window, recipe.notes, staging, refused
+        written, (*tallies, owned[TALLY], histories[TALLY]), window, recipe.notes, staging
     )
 
 
@@ -187,10 +192,19 @@ def batch_predict(options: BatchPredictOptions, beam_flags: Sequence[str] = ()) 
     if not options.to_table:
         return make_dataset(options, beam_flags, make_batch_recipe, build, card_file=PREDICTIONS_CARD)
     flags = beam_options(beam_flags)
+    recipe = make_batch_recipe(options)
+    refuse_local_paths(flags, (options.dead_letter_folder, *recipe.worker_paths))
+    if not flags.view_as(GoogleCloudOptions).temp_location:
+        raise BatchOptionError(
+            f"output is {options.output}, which rows are loaded into from files: say with --temp_location=gs://... "
+            "where these may lie meanwhile"
+        )
+    if not is_dry_run(flags):
+        check_prediction_log(options.output)
     pipeline = beam.Pipeline(runner=choose_runner(flags), options=flags)
-    build(pipeline, options, make_batch_recipe(options), None)
+    build(pipeline, options, recipe, None)
     result = run_to_end(pipeline)
-    return {"launched": options.output} if only_planned(flags) else counted(result)
+    return {"planned": options.output} if only_planned(flags) else counted(result)
 
 
 def run(argv: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import apache_beam as beam
 import orjson
 
-from features.errors import AuguryError
 from features.sessions import Window
 from features.storage import list_files, open_filesystem
 from transforms.publish import EmptyDatasetError, PublishOnce, check_bad_share
@@ -17,10 +16,6 @@ from transforms.staging import Staging
 from transforms.tally import Tally, by_reason, merge
 
 PREDICTIONS_CARD = "predictions_card.json"
-
-
-class PredictionsRefusedError(AuguryError, ValueError):
-    """Rows that the table of predictions does not take."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +55,7 @@ class PublishPredictions(PublishOnce):
         tallies: of rows and events, and of visitors: two side inputs or more.
         window: singleton side input, ``Window``.
         notes: what the card adds.
-        staging: where the files are and where they go; None where predictions went to a table.
-        refused: side input, what the table refused.
+        staging: where the files are and where they go; None where predictions go to a table.
     """
 
     def __init__(
@@ -71,27 +65,16 @@ class PublishPredictions(PublishOnce):
         window: beam.pvalue.AsSingleton,
         notes: PredictionNotes,
         staging: Staging | None,
-        refused: beam.PCollection | None = None,
     ) -> None:
-        inputs = (beam.pvalue.AsList(written), window, *([] if refused is None else [beam.pvalue.AsList(refused)]))
-        super().__init__(
-            _Publish(notes, staging, refused is not None),
-            (*inputs, *(beam.pvalue.AsList(each) for each in tallies)),
-            (),
-        )
+        inputs = (beam.pvalue.AsList(written), window, *(beam.pvalue.AsList(each) for each in tallies))
+        super().__init__(_Publish(notes, staging), inputs, ())
 
 
 class _Publish:
-    def __init__(self, notes: PredictionNotes, staging: Staging | None, may_refuse: bool) -> None:
-        self._notes, self._staging, self._may_refuse = notes, staging, may_refuse
+    def __init__(self, notes: PredictionNotes, staging: Staging | None) -> None:
+        self._notes, self._staging = notes, staging
 
-    def __call__(self, _: None, written: list[WrittenPart], window: Window, *more: list[Any]) -> dict[str, Any]:
-        refused, tallies = (more[0], more[1:]) if self._may_refuse else ([], more)
-        if refused:
-            raise PredictionsRefusedError(
-                f"{len(refused)} predictions were refused, the first with {str(refused[0][1])[:200]}; compare the "
-                "table with the schema in docs/batch-predictions.md"
-            )
+    def __call__(self, _: None, written: list[WrittenPart], window: Window, *tallies: list[Tally]) -> dict[str, Any]:
         tally = merge(each for some in tallies for each in some)
         check_bad_share(tally, self._notes, mend="the adapter")
         card = prediction_card(written, tally, window, self._notes)

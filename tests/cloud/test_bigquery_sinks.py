@@ -18,8 +18,8 @@ from tests.real_redis import wait_until
 from tests.transforms.streams import at, clock, track
 from transforms.bigquery_check import TableMismatchError, check_tables
 from transforms.bigquery_clients import BigQueryError
+from transforms.log_predictions import LogPredictions, check_prediction_log
 from transforms.sources import plan_reads, read_chunks
-from transforms.write_predictions import WritePredictions, check_prediction_log
 
 PROJECT = "projects/test-proj"
 TOPIC, SUBSCRIPTION = f"{PROJECT}/topics/events", f"{PROJECT}/subscriptions/events"
@@ -98,7 +98,7 @@ def test_predictions_are_loaded_into_their_log(
     flags = PipelineOptions([f"--temp_location={new_bucket('loads')}/temp", "--project=test-proj"])
     with beam.Pipeline("FnApiRunner", options=flags) as pipeline:
         batches = [pa.RecordBatch.from_pylist(part, PREDICTION_SCHEMA) for part in (rows[:2], rows[2:])]
-        _ = pipeline | beam.Create(batches) | WritePredictions(target)
+        _ = pipeline | beam.Create(batches) | LogPredictions(target)
     found = sorted(_all(client, target), key=lambda row: row["prediction_id"])
     assert [{name: row[name] for name in rows[0]} for row in found] == rows
     assert {str(row["day"]) for row in found} == {clock(0)[:10]}

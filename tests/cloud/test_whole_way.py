@@ -5,17 +5,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from google.cloud import bigquery
 
 from benchmarks.examples_equal import require_equal
 from features.events import EVENT_SCHEMA
 from features.storage import list_files, local_folder
+from features.tables import load_table
 from models.gates import GateResult
 from models.registry import ConflictError, Registry
+from pipelines.batch_options import BatchOptionError, BatchPredictOptions
+from pipelines.batch_predict import batch_predict
 from pipelines.behavior_examples import make_examples
 from pipelines.behavior_recipe import ExamplesOptions
 from tests.running_service import running_service
@@ -47,8 +52,15 @@ def events() -> pa.Table:
     return canonical(shop_events(600, 1))
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # of Beam's clients, which close nothing
 def test_from_events_in_bigquery_to_a_prediction(
-    archive_table: Callable[..., str], new_bucket: Callable[[str], str], events: pa.Table, tmp_path: Path
+    beam_emulators: None,
+    client: bigquery.Client,
+    archive_table: Callable[..., str],
+    new_table: Callable[..., str],
+    new_bucket: Callable[[str], str],
+    events: pa.Table,
+    tmp_path: Path,
 ) -> None:
     table, bucket = archive_table(events), new_bucket("whole-way")
     asked = {"adapter": "canonical", "gap_minutes": 30.0, "sequence_length": 8, "hash_size": 64, "shards": 2}
@@ -74,6 +86,22 @@ def test_from_events_in_bigquery_to_a_prediction(
     )
     [version] = Registry(registry, cache=tmp_path / "versions").versions(*MODEL)
     assert f"behavior/purchase has champion {version}" in promoted  # its golden set came back bit for bit over HTTP
+
+    logged = load_table("predictions")
+    log = new_table("predictions", [dict(field) for field in logged.fields])
+    asked = {"events": (table,), "model": "purchase", "registry": registry, "shards": 2, "store_days": 1e4}
+    batch = BatchPredictOptions(**asked, output=log, dead_letter=f"{bucket}/bad")
+    with pytest.raises(BatchOptionError, match="loaded into from files: say with --temp_location=gs://"):
+        batch_predict(batch)
+    counts = batch_predict(batch, [f"--temp_location={bucket}/temp", "--project=test-proj"])
+    rows = [dict(row) for row in client.query(f"SELECT * FROM `{log.removeprefix('bq://')}`").result()]
+    assert len(rows) == counts["predictions"]["rows"] > 500
+    assert {(row["model"], row["version"], row["asked_by"]) for row in rows} == {("purchase", version, "batch")}
+    folder = f"{bucket}/predictions"
+    batch_predict(replace(batch, output=folder))
+    written = pa.concat_tables([pq.read_table(path) for path in Path(local_folder(folder)).glob("*.parquet")])
+    wanted = {row["visitor"]: row["probability"] for row in written.to_pylist()}
+    assert {row["visitor"]: row["probability"] for row in rows} == pytest.approx(wanted, abs=1e-6)
 
     settings = {"AUGURY_REGISTRY": registry, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     with running_service(tmp_path / "state", settings) as service, service.client() as client:

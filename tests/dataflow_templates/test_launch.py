@@ -87,7 +87,7 @@ def test_the_launcher_writes_the_job_where_it_is_told(
     places.append(f"--template_location={bucket}/staging/template_launches/1/job_object")
     done = run_main("behavior_examples", [*argv_of(asked), *DATAFLOW, *places, IMAGE], tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert orjson.loads(done.stdout) == {"launched": f"{bucket}/examples/dataset_card.json"}
+    assert orjson.loads(done.stdout) == {"planned": f"{bucket}/examples/dataset_card.json"}
     job = json.loads(read_bytes(f"{bucket}/staging/template_launches/1/job_object"))
     assert job["name"] == "job" and job["environment"]["sdkPipelineOptions"]
     assert any(exists(f"{bucket}/staging/template_launches/{name}") for name in ("1/job_object",))

@@ -86,7 +86,7 @@ def plan_examples(planned: Planned, name: str, folder: Path) -> tuple[Graph, dic
     planned.upload()
     asked, rest = parse_options(options, [planned.remote(text) for text in job.command(folder / "in" / "data")])
     assert rest == []
-    assert MAKE[name](asked, FLAGS) == {"planned": True}
+    assert MAKE[name](asked, FLAGS) == {"planned": f"{asked.output}/dataset_card.json"}
     return planned.job()
 
 
@@ -152,7 +152,9 @@ def test_embeddings_ask_the_network_where_they_read(planned: Planned, tmp_path: 
     asked, _ = parse_options(
         CreativeEmbeddingsOptions, [planned.remote(text) for text in job.command(tmp_path / "in/vectors")]
     )
-    assert creative_embeddings.make_creative_embeddings(asked, FLAGS) == {"planned": True}
+    assert creative_embeddings.make_creative_embeddings(asked, FLAGS) == {
+        "planned": f"{asked.output}/dataset_card.json"
+    }
     graph, _ = planned.job()
     assert graph.own_shuffles() == []
     steps = {name: step for name, step in graph.steps().items() if step.environment_id}
@@ -239,7 +241,7 @@ def test_a_dry_run_replaces_nothing(planned: Planned, tmp_path: Path) -> None:
     output = planned.remote(str(tmp_path / "in/data"))
     given = [planned.remote(text) for text in job.arguments]
     asked, _ = parse_options(options, [*given, "--output", output, "--overwrite"])
-    assert MAKE["attention"](asked, FLAGS) == {"planned": True}
+    assert MAKE["attention"](asked, FLAGS) == {"planned": f"{asked.output}/dataset_card.json"}
     files = fsspec.filesystem("gs")
     files.invalidate_cache()
     assert files.exists(f"{output}/dataset_card.json") and files.exists(f"{output}-dead-letter/part-00000.parquet")

@@ -101,8 +101,3 @@ def test_rows_go_to_the_table_and_refused_ones_come_back(tables: _Tables, tmp_pa
     assert (letter["reason"], letter["source"]) == ("bigquery_refused", "here")
     assert json.loads(letter["row"])["row"] == {"n": -2}
     assert "below zero" in letter["row"]
-
-
-def test_lists_are_repeated_fields() -> None:
-    schema = pa.schema([pa.field("each", pa.list_(pa.float32()), nullable=False)])
-    assert table_schema(schema)["fields"] == [{"name": "each", "type": "FLOAT", "mode": "REPEATED"}]
