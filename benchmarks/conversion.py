@@ -2,8 +2,9 @@
 
     python -m benchmarks.conversion --recognizer recognizer [--catalogue products.csv --images images]
 
-It takes a recogniser that ``augury train variants`` made of the same photos, with the default split, so that the test
-products are new to the recogniser as well as to the trees.
+It takes the recogniser that ``make bench-variant-accuracy ARGS='--keep FOLDER'`` made of the same photos. Products are
+divided as they were for it, so that those that the trees stop and are calibrated by, and those of the test, are as new
+to the recogniser as to the trees: of photos that it has learnt it is surer than of any other.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure, write_results
+from benchmarks.variant_accuracy import TEST, VALIDATION
 from features.creative_spec import SPEC, CreativeSpec
 from features.storage import read_text
 
@@ -28,7 +30,8 @@ CAMPAIGNS_A_PRODUCT = 4
 def main() -> None:
     """Makes both simulations, trains on each, and writes ``benchmarks/results/conversion.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--recognizer", required=True, help="folder that `augury train variants` wrote")
+    parser.add_argument("--recognizer", required=True, help="folder of the recogniser")
+    parser.add_argument("--seed", type=int, default=0, help="of the split, as the recogniser's (default 0)")
     parser.add_argument("--catalogue", default=str(PRODUCTS / "products.csv"), help="the photos' catalogue")
     parser.add_argument("--images", default=str(PRODUCTS / "images"), help="folder of the photos")
     parser.add_argument("--columns", action="append", default=[], help="columns that are called otherwise")
@@ -53,7 +56,8 @@ def _evaluation(given: argparse.Namespace, scratch: Path, kind: str) -> dict[str
         simulated = (f"--simulate={kind}", f"--simulated-campaigns={CAMPAIGNS_A_PRODUCT}")
         named = [f"--columns={column}" for column in given.columns]
         where = (given.catalogue, f"--images={given.images}", f"--output={examples}")
-        _augury("creative-examples", *where, *form, *simulated, *named)
+        split = (f"--validation={VALIDATION}", f"--test={TEST}", f"--seed={given.seed}")
+        _augury("creative-examples", *where, *form, *simulated, *split, *named)
     if not embeddings.exists():
         folders = (f"--examples={examples}", f"--recognizer={given.recognizer}", f"--output={embeddings}")
         _augury("creative-embeddings", *folders)

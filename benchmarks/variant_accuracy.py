@@ -20,6 +20,8 @@ from features.splits import SPLITS
 
 ID = "variant_accuracy"
 REACH = ">= 0.995"
+VALIDATION, TEST = 0.05, 0.15
+"""Shares of the products."""
 
 
 def main() -> None:
@@ -34,7 +36,7 @@ def main() -> None:
     folder = given.keep or Path(tempfile.mkdtemp(prefix="augury-bench-"))
     try:
         started = time.monotonic()
-        data = make_examples(folder / "examples", given.size, test=0.15, validation=0.05, seed=given.seed)
+        data = make_examples(folder / "examples", given.size, test=TEST, validation=VALIDATION, seed=given.seed)
         made = time.monotonic() - started
         train(folder / "examples", folder / "recognizer", given.backbone, given.max_epochs, given.seed)
         card = json.loads((folder / "recognizer" / "model_card.json").read_text())
