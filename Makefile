@@ -43,15 +43,15 @@ test-cloud: $(VENV)/.installed-test emulators  ## run the tests against the emul
 emulators: $(VENV)/.installed-uv  ## install the BigQuery emulator that tests/cloud needs; what is left out is said
 	@[ $(EMULATORS)/.installed -nt requirements/emulators.txt ] || PYTHON313="$(PYTHON313)" sh requirements/emulators.sh $(EMULATORS) $(BIN)/uv
 
-# Engines besides Beam's local one: what a machine lacks is said, left out, and an error with CI=1.
+# Engines besides Beam's local one: what a machine lacks is said and left out.
 engines: $(VENV)/.installed-test  ## what the tests of engines need: Prism, if Go is there to build it, and an environment for workers
 	@VENV=$(VENV) sh tests/engines/make.sh
 
 prism:  ## build Prism, Beam's portable runner, with Go, in the version of Beam that is pinned
-	@CI=1 sh tests/engines/make.sh prism
+	@REQUIRE=1 sh tests/engines/make.sh prism
 
 workers: $(VENV)/.installed-uv  ## make an environment of the built wheel and the extra `pipelines`, as a worker has it, in .cache/workers
-	@VENV=$(VENV) CI=1 sh tests/engines/make.sh workers
+	@VENV=$(VENV) REQUIRE=1 sh tests/engines/make.sh workers
 
 test-prism: $(VENV)/.installed-test prism workers  ## run the pipelines on Prism and its job service; the same examples as anywhere
 	AUGURY_ENGINES=all $(BIN)/python -m pytest tests/engines
