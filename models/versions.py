@@ -1,6 +1,7 @@
 """The versions of a registry: published whole or not at all, found, and opened only after every byte was verified."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -42,6 +43,10 @@ VERSION_FORM = re.compile(rf"[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{{DIGEST_LETTERS}}}
 """Time of publication (UTC) and first letters of the content's digest."""
 
 _CARD = "model_card.json"
+_NO_MODELS = {"recognizer": "`augury train creative --recognizer {folder} ...` makes a model with it; publish that"}
+"""What a card says of an artifact that is only a part of models -> what to do with it."""
+
+_LOCK = ".publish.lock"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -77,12 +82,15 @@ class VersionStore:
         Raises:
             IntegrityError: a link, a hidden file, or a file whose reader could run code; or the version that has the
                 same content was damaged since.
-            RegistryError: no ``model_card.json``, or an impossible family or name.
+            RegistryError: no ``model_card.json``, one of another family or of no whole model, or an impossible family
+                or name.
             StorageError: the folder cannot be read or the registry not written.
         """
         base = self.base(family, name)
+        source = local_folder(folder)
+        _check_card(source, family, name)
         with self._publishing(base) as staged:
-            files = _stage(local_folder(folder), staged)
+            files = _stage(source, staged)
             digest = digest_of(files)
             for version in self.versions(family, name):
                 if version.endswith(digest[:DIGEST_LETTERS]):
@@ -112,6 +120,8 @@ class VersionStore:
         with explained(root, "read", remote=not self._local):
             fs.invalidate_cache()
             found = fs.ls(root, detail=False) if fs.isdir(root) else ()
+            if self._local:  # all that a publication which failed leaves behind is its lock
+                found = [path for path in found if os.path.isdir(path) and set(os.listdir(path)) - {_LOCK}]
             names = [os.path.basename(path.rstrip("/")) for path in found]
             return sorted(name for name in names if _NAME.fullmatch(name))
 
@@ -211,7 +221,7 @@ class VersionStore:
             with tempfile.TemporaryDirectory(prefix="augury-publish-") as folder:
                 yield Path(folder)
             return
-        with locked(f"{base}/.publish.lock"):
+        with locked(f"{base}/{_LOCK}"):
             for left in Path(base).glob(".staged-*"):  # of a process that was killed: a living one would hold the lock
                 shutil.rmtree(left, ignore_errors=True)
             with explained(base, "write"):
@@ -266,9 +276,25 @@ class VersionStore:
         return folder
 
 
-def _stage(folder: Path, staged: Path) -> dict[str, FileRecord]:
+def _check_card(folder: Path, family: str, name: str) -> None:
+    """Refuses what would be published under a family that cannot serve it."""
     if not folder.is_dir():
         raise RegistryError(f"{folder} is no folder, so it cannot be published; name a trained model's folder")
+    try:
+        card = json.loads(read_bytes(folder / _CARD)) if (folder / _CARD).is_file() else {}
+    except ValueError as e:
+        raise RegistryError(f"{folder / _CARD} is not JSON ({e}); train again") from e
+    if not isinstance(card, dict):
+        raise RegistryError(f"{folder} holds no readable card: {_CARD} is no JSON object; train again")
+    own = card.get("family", family)
+    if own != family:
+        raise RegistryError(f"{folder} is a model of {own}, not of {family}; publish it as {own}/{name}")
+    if card.get("part") in _NO_MODELS:
+        remedy = _NO_MODELS[card["part"]].format(folder=folder)
+        raise RegistryError(f"{folder} is a {card['part']}, which answers nothing by itself; {remedy}")
+
+
+def _stage(folder: Path, staged: Path) -> dict[str, FileRecord]:
     files = {}
     for name in walk_files(folder):
         if name == MANIFEST_NAME:

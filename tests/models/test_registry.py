@@ -84,6 +84,37 @@ def test_a_folder_that_is_no_model_is_not_published(tmp_path: Path, registry: Re
         registry.publish(tmp_path / "model", *MODEL)
 
 
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        ({"family": "attention"}, r"model is a model of attention, not of behavior; publish it as attention/purchase$"),
+        (
+            {"family": "behavior", "part": "recognizer"},
+            r"model is a recognizer, which answers nothing by itself; `augury train creative --recognizer",
+        ),
+        ([], r"model holds no readable card"),
+        (None, r"model_card.json is not JSON \(.*\); train again$"),
+    ],
+)
+def test_what_its_family_cannot_serve_is_not_published(
+    tmp_path: Path, registry: Registry, card: object, said: str
+) -> None:
+    atomic_write(tmp_path / "model" / "model_card.json", "{" if card is None else json.dumps(card))
+    with pytest.raises(RegistryError, match=said):
+        registry.publish(tmp_path / "model", *MODEL)
+    assert registry.names("behavior") == []
+
+
+def test_a_publication_that_fails_leaves_no_model(tmp_path: Path, registry: Registry, write_model: Write) -> None:
+    atomic_write(write_model(tmp_path / "model") / "code.pkl", b"")
+    with pytest.raises(IntegrityError):
+        registry.publish(tmp_path / "model", *MODEL)
+    assert registry.names("behavior") == []
+    (tmp_path / "model" / "code.pkl").unlink()
+    registry.publish(tmp_path / "model", *MODEL)
+    assert registry.names("behavior") == ["purchase"]
+
+
 @pytest.mark.parametrize("name", ["", "..", "a/b", "A", "-a", "a" * 65, "a\n"])
 def test_an_impossible_name_is_refused(tmp_path: Path, registry: Registry, name: str, write_model: Write) -> None:
     with pytest.raises(RegistryError, match="is no name of a model; expected up to 64 of a-z, 0-9, _ and -"):
