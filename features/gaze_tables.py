@@ -33,6 +33,9 @@ BLOCK_BYTES = 16 << 20
 """About how much of a file is worked on at once."""
 
 _ALSO = {"duration_ms": "duration"}
+_MOST_BY_CHANCE = 20
+"""More points than these do not all lie in the first pixel of their images."""
+
 _NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 
 
@@ -59,7 +62,7 @@ def read_points(
             order times this.
 
     Raises:
-        GazeError: a column is missing, or the file is no CSV.
+        GazeError: a column is missing, the file is no CSV, or its points are shares of the image's size and not pixels.
     """
     if method not in POINT_METHODS:
         raise GazeError(f"method {method!r} of {source} is unknown; expected one of {', '.join(POINT_METHODS)}")
@@ -79,16 +82,23 @@ def read_points(
         kept = pa_csv.ConvertOptions(
             column_types=dict.fromkeys(names.values(), pa.string()), include_columns=list(names.values())
         )
-        rows = 0
+        rows, points, within = 0, 0, True
         with pa_csv.open_csv(file, reading, parsing, kept) as reader:
             for batch in reader:
                 table = batch.rename_columns(list(names))
-                yield _adapt(table, rows, source, set_name, method, one_based, sample_ms)
-                rows += table.num_rows
+                adapted = _adapt(table, rows, source, set_name, method, one_based, sample_ms)
+                rows, points = rows + table.num_rows, points + adapted.points.num_rows
+                within = within and _in_first_pixel(adapted.points)
+                yield adapted
     except pa.ArrowInvalid as e:
         if str(e) == "Empty CSV file":  # a header and no rows: nothing was recorded
             return
         raise GazeError(f"{source} is no CSV table ({' '.join(str(e).split())}); expected a header and rows") from e
+    if within and points > _MOST_BY_CHANCE:
+        raise GazeError(
+            f"{source}: all {points} points have x and y from 0 to 1, so they seem to be shares of the image's width "
+            "and height; expected pixels: multiply them"
+        )
     if broken:
         yield AdaptedGaze(no_points(), dead_letters([WRONG_COLUMNS] * len(broken), broken, source))
 
@@ -176,6 +186,10 @@ def _numbers(column: pa.Array) -> pa.Array:
         cut = pc.utf8_trim_whitespace(column)
         values = pc.if_else(good, cut, pa.scalar(None, pa.string())).cast(pa.float64())
     return pc.if_else(pc.is_finite(values), values, pa.scalar(None, pa.float64()))
+
+
+def _in_first_pixel(points: pa.RecordBatch) -> bool:
+    return all(bool(((each >= 0) & (each <= 1)).all()) for each in (points.column(n).to_numpy() for n in ("x", "y")))
 
 
 def _blank(column: pa.Array) -> Any:

@@ -114,3 +114,15 @@ def test_a_table_of_no_rows_has_no_points() -> None:
 def test_what_is_no_such_table_is_refused(text: str, more: dict[str, Any], message: str) -> None:
     with pytest.raises(GazeError, match=message):
         read(text, **more)
+
+
+def test_shares_of_the_size_are_no_pixels() -> None:
+    rows = "".join(f"a.jpg,{k / 30},{1 - k / 30}\n" for k in range(31))
+    with pytest.raises(
+        GazeError, match="table.csv: all 31 points have x and y from 0 to 1, .*expected pixels: multiply them"
+    ):
+        read("image,x,y\n" + rows)
+    points, _ = read("image,x,y\n" + rows + "a.jpg,1.5,0\n")
+    assert len(points) == 32
+    points, _ = read("image,x,y\n" + "a.jpg,0.5,0.5\n" * 20)  # few may well be where they are said to be
+    assert len(points) == 20
