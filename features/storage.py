@@ -5,6 +5,7 @@ Every failure of the storage itself is a ``StorageError`` of one line that names
 
 import atexit
 import errno
+import logging
 import os
 import secrets
 import shutil
@@ -22,6 +23,9 @@ from features.errors import AuguryError
 
 StoragePath = str | os.PathLike[str]
 """A local path, or a URL with a protocol that fsspec knows (``gs://bucket/key``)."""
+
+# It logs every retry, and at the last one a traceback of what is then told in one line; GCSFS_DEBUG=1 shows all of it.
+logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space or choose another folder",

@@ -1,6 +1,7 @@
 """Writing and reading on local disks and on fsspec's in-memory object store."""
 
 import errno
+import logging
 import os
 import resource
 from collections.abc import Callable, Iterator
@@ -315,3 +316,8 @@ def test_a_missing_object_or_bucket_is_one_line(new_bucket: Callable[[str], str]
         read_bytes(f"{bucket}/none")
     with pytest.raises(StorageError, match="cannot write gs://storage-none/a: no such file, folder or bucket"):
         atomic_write("gs://storage-none/a", b"")
+
+
+def test_what_gcsfs_logs_is_told_in_one_line_only(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("gcsfs").error("_request out of retries", exc_info=OSError("no network"))
+    assert caplog.text == ""
