@@ -193,9 +193,8 @@ def _names(header: list[str], path: str, columns: Mapping[str, str]) -> dict[str
                 raise CatalogueError(f"{path} has two columns {theirs!r}; rename one")
             names[ours] = theirs
         elif ours == "image" or ours in columns:
-            raise CatalogueError(
-                f"{path} has no column {candidates[0]!r} (it has {', '.join(header)}); map it as {ours}=COLUMN"
-            )
+            wanted = " or ".join(map(repr, reversed(candidates)))
+            raise CatalogueError(f"{path} has no column {wanted} (it has {', '.join(header)}); map it as {ours}=COLUMN")
     return names
 
 

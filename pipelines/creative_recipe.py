@@ -1,5 +1,6 @@
 """What a creative-examples job is asked to do, checked and made concrete before any work begins."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -141,8 +142,8 @@ def make_creative_recipe(options: CreativeExamplesOptions) -> CreativeRecipe:
     products, letters = _products(_catalogue(options))
     if not products:
         raise CreativeOptionError(
-            f"{options.catalogue}: no product with a photo is there ({letters.num_rows} rows or files are left out); "
-            "check the path and the names of its columns"
+            f"{options.catalogue}: no product with a photo is there; left out are {letters.num_rows} rows or files "
+            f"({_reasons(letters)}): check the path, --images and the names of its columns"
         )
     # Whole tasks in every shard: equal tasks keep workers, to whom they are dealt in turn, equally long at work.
     per_shard = PHOTOS_A_SHARD // PHOTOS_A_TASK * PHOTOS_A_TASK
@@ -221,6 +222,12 @@ def _products(catalogue: Catalogue) -> tuple[list[Product], pa.RecordBatch]:
     own = dead_letters(reasons, texts, "catalogue")
     letters = pa.concat_tables([catalogue.rejected, pa.Table.from_batches([own])]).combine_chunks()
     return found, letters.to_batches()[0] if letters.num_rows else own
+
+
+def _reasons(letters: pa.RecordBatch) -> str:
+    """Returns why rows and files are left out, the most frequent reason first."""
+    found = Counter(letters.column("reason").to_pylist())
+    return ", ".join(f"{reason} {count}" for reason, count in found.most_common()) or "none"
 
 
 def _conversions(options: CreativeExamplesOptions) -> Sequence[ConversionTask]:

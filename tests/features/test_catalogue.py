@@ -126,7 +126,11 @@ def test_remote_folders(new_bucket: Callable[[str], str]) -> None:
     ("content", "columns", "message"),
     [
         (b"", {}, "is no CSV table"),
-        (b"name,price\na,b\n", {}, "has no column 'relative_im_path' (it has name, price); map it as image=COLUMN"),
+        (
+            b"name,price\na,b\n",
+            {},
+            "has no column 'image' or 'relative_im_path' (it has name, price); map it as image=COLUMN",
+        ),
         (b"image,price\na,b\n", {"kind": "type"}, "has no column 'type' (it has image, price); map it as kind=COLUMN"),
         (b"image,image\na,b\n", {}, "has two columns 'image'; rename one"),
         (b"image\n\xff\xfe\n", {}, "is no CSV table"),

@@ -367,7 +367,8 @@ def test_an_empty_catalogue_is_refused(tmp_path: Path) -> None:
         run(tmp_path, tmp_path / "photos")
     (tmp_path / "photos/readme.txt").write_text("none")
     with pytest.raises(
-        CreativeOptionError, match=r"photos: no product with a photo is there \(1 rows or files are left"
+        CreativeOptionError,
+        match=r"is there; left out are 1 rows or files \(not_an_image_name 1\): check the path, --images and",
     ):
         run(tmp_path, tmp_path / "photos")
     with pytest.raises(CreativeOptionError, match="is no CSV; name the CSV first"):
