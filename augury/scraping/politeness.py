@@ -11,7 +11,7 @@ from importlib.metadata import version
 from protego import Protego
 
 from features.fetching import Fetched, FetchError
-from features.fetching_policy import BROKEN_ANSWER, CANNOT_CONNECT, CANNOT_RESOLVE, TIMED_OUT
+from features.fetching_policy import ADDRESS_NOT_ALLOWED, BROKEN_ANSWER, CANNOT_CONNECT, CANNOT_RESOLVE, TIMED_OUT
 
 AGENT = "Augury"
 """The name that a robots.txt knows us by."""
@@ -104,7 +104,9 @@ class Manners:
         if rules is None or self._clock.now() - rules.read_at > ROBOTS_SECONDS:
             rules = self._rules[origin] = self._read(origin)
         if rules.robots is None:
-            raise RefusedError(ROBOTS_UNREACHABLE, f"{origin}/robots.txt cannot be had ({rules.detail}): hands off")
+            private = rules.detail == ADDRESS_NOT_ALLOWED
+            remedy = "--allow-private admits a shop on your own network" if private else "hands off"
+            raise RefusedError(ROBOTS_UNREACHABLE, f"{origin}/robots.txt cannot be had ({rules.detail}): {remedy}")
         if not rules.robots.can_fetch(url, AGENT):
             raise RefusedError(ROBOTS_DISALLOWED, f"{origin}/robots.txt disallows it")
         pause = max(self._pause, rules.robots.crawl_delay(AGENT) or 0.0)

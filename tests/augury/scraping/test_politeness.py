@@ -45,6 +45,18 @@ def test_a_robots_txt_is_read_again_after_a_day() -> None:
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [("address_not_allowed", "--allow-private admits a shop on your own network"), ("cannot_connect", "hands off")],
+)
+def test_a_robots_txt_that_cannot_be_had(reason: str, remedy: str) -> None:
+    def fetch(url: str) -> Fetched:
+        raise FetchError(reason, url, "")
+
+    with pytest.raises(RefusedError, match=rf"robots.txt cannot be had \({reason}\): {remedy}$"):
+        Manners(1.0, 60.0, Waits().clock, fetch).before("http://a/page")
+
+
 def test_rules_are_those_for_us() -> None:
     waits = Waits()
     polite = manners(waits, "User-agent: *\nDisallow: /\n\nUser-agent: Augury\nDisallow: /no\nRequest-rate: 1/5\n")
