@@ -190,6 +190,9 @@ class Registry(VersionStore):
         """
         versions = self.versions(family, name)
         champion = self.champion(family, name) if word == "champion" else None
+        if word == "champion" and not versions and champion is None:
+            known = ", ".join(f"{family}/{each}" for each in self.names(family)) or f"no model of {family}"
+            raise RegistryError(f"there is no {family}/{name} in this registry; it has {known}")
         if word == "champion" and champion is None:
             raise RegistryError(f"{family}/{name} has no champion yet; promote a version, or name the versions")
         if word == "latest" and not versions:

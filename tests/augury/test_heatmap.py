@@ -121,6 +121,10 @@ def test_a_model_of_the_registry(run, artifact, shots, tmp_path) -> None:
     registry.promote("attention", "pages", version, lambda *_: [GateResult("all", True, "fine")])
     found = json.loads(run(*argv).stdout)
     assert (found["model"], found["version"]) == ("attention/pages", version)
+    argv_of_another = (*argv, "--model", "attention/photos")
+    assert run(*argv_of_another, code=1).stderr == (
+        "error: there is no attention/photos in this registry; it has attention/pages\n"
+    )
     registry.publish(artifact, "attention", "photos")
     said = run(*argv, code=1).stderr
     assert said == (
