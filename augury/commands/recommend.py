@@ -85,7 +85,7 @@ def recommend(
     if json:
         screen.line(orjson.dumps({**about, **as_json(found)}).decode())
     else:
-        _show(found)
+        _show(found, alternates)
     for note in found.notes:
         screen.note(f"note: {note}")
     if output is not None:
@@ -93,7 +93,7 @@ def recommend(
         screen.note(f"{len(written)} files are in {output}")
 
 
-def _show(found: Recommendation) -> None:
+def _show(found: Recommendation, alternates: int) -> None:
     less = ", less is better" if found.less_is_better else ""
     simulated = "; learnt from simulated conversions" if found.simulated else ""
     rows = [
@@ -104,7 +104,8 @@ def _show(found: Recommendation) -> None:
     screen.table(f"Versions of the photo ({found.target}{less}{simulated})", columns, rows, right=(1, 2, 3))
     screen.line(found.best_variant.said)
     if found.best_alternate is None:
-        screen.line("the catalogue has no photo to compare with")
+        if alternates:
+            screen.line("the catalogue has no photo to compare with")
         return
     rows = [
         (each.product, f"{each.alike:.2f}", *_numbers(each.rate), _BESIDE[each.rate.better])

@@ -111,6 +111,10 @@ def test_one_clear_error(run, argv, message) -> None:
     assert message in done.stderr and len(done.stderr.splitlines()) == 1
 
 
+def test_whoever_wants_no_alternates_is_told_of_none(run) -> None:
+    assert "catalogue" not in run(*ARGV, "--alternates", "0").stdout
+
+
 def test_what_is_no_image(run, tmp_path) -> None:
     (tmp_path / "shoe.png").write_bytes(b"nothing")
     assert "error: shoe.png: not_an_image: begins with b'nothing'" in run(*ARGV, code=1).stderr
