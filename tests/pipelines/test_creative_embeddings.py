@@ -189,3 +189,9 @@ def test_impossible_options_are_refused(changes) -> None:
 def test_it_runs_from_flags(given, tmp_path, capsys) -> None:
     run(["--examples", given[0], "--recognizer", given[1], "--output", str(tmp_path / "v")])
     assert json.loads(capsys.readouterr().out)["variants"] == list(SPEC_32.variant_names)
+
+
+def test_beam_can_measure_its_memory_without_torch() -> None:
+    from apache_beam.ml.inference import base
+
+    assert base.resource is not None
