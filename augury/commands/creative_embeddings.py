@@ -41,3 +41,7 @@ def creative_embeddings(
         return
     counts = ", ".join(f"{name} {split['examples']:,}" for name, split in card["splits"].items())
     screen.line(f"{options.output}: vectors of {counts} images, {card['recognizer']['dimension']:,} features each")
+    screen.line(
+        f"next: augury train creative --examples {options.examples} --embeddings {options.output} "
+        f"--recognizer {options.recognizer} --output model"
+    )

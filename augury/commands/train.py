@@ -59,6 +59,7 @@ def attention(options: AttentionOptions) -> None:
     code = run_module("models.attention.train", argv_of(options))
     if code:
         raise typer.Exit(code)
+    screen.line(f"report: {options.output.rstrip('/')}/report.html")
     screen.line(f"next: augury publish {options.output} attention/NAME")
 
 
