@@ -73,7 +73,7 @@ def progress_bar(console: Console | None = None) -> Iterator[Callable[[str, int,
 
         def show(stage: str, done: int, total: int, note: str) -> None:
             if stage == "epoch":
-                bars.console.print(f"epoch {done}: {note}")
+                bars.console.print(f"epoch {done}: {note}", soft_wrap=True)
                 return
             finished = {task.id for task in bars.tasks if task.finished}
             if stage not in tasks or (done <= 1 and tasks[stage] in finished):
