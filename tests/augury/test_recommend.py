@@ -75,6 +75,15 @@ def test_the_files_are_the_variants_the_alternates_and_the_numbers(run, tmp_path
     assert (tmp_path / "shoe.png").read_bytes() == PHOTO
 
 
+def test_alternates_of_an_earlier_answer_do_not_stay(run, tmp_path) -> None:
+    folder = tmp_path / "out"
+    run(*ARGV, "-o", "out", "--alternates", "3", "--shoe-type", "shoe")
+    (folder / "notes.txt").write_text("mine")
+    run(*ARGV, "-o", "out", "--alternates", "1", "--shoe-type", "shoe")
+    assert len(list(folder.glob("alternate-*.jpg"))) == 1
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
 @pytest.mark.parametrize("name", ["brighter.png", "original.png", "alternate-001-x.jpg"])
 def test_the_photo_is_never_overwritten(run, tmp_path, name: str) -> None:
     (tmp_path / name).write_bytes(PHOTO)
