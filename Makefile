@@ -60,7 +60,7 @@ test-flink: $(VENV)/.installed-test  ## run the pipelines on Flink, where FLINK_
 	@test -n "$$FLINK_JOB_SERVER_JAR" || echo "untried: Flink. FLINK_JOB_SERVER_JAR names no jar of Beam's job server, so nothing is run on it" >&2
 	$(BIN)/python -m pytest tests/engines/test_flink.py
 
-bench-engines: $(VENV)/.installed-test prism workers  ## count identical examples of the engines, and measure the environment of a worker
+bench-engines: $(VENV)/.installed-test prism workers emulators  ## count identical examples of the engines, and measure the environment of a worker
 	$(BIN)/python -m benchmarks.engines $(ARGS)
 
 bench-report: $(VENV)/.installed-test  ## print every benchmark's figures as one table
