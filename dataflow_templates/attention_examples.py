@@ -1,7 +1,6 @@
 """What the Flex Template ``attention_examples`` runs."""
 
-import sys
-
 from pipelines.attention_examples import run
+from pipelines.launch import main
 
-run(sys.argv[1:])
+main(run)

@@ -1,7 +1,6 @@
 """What the Flex Template ``batch_predict`` runs."""
 
-import sys
-
 from pipelines.batch_predict import run
+from pipelines.launch import main
 
-run(sys.argv[1:])
+main(run)

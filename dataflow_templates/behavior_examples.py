@@ -1,7 +1,6 @@
 """What the Flex Template ``behavior_examples`` runs."""
 
-import sys
-
 from pipelines.behavior_examples import run
+from pipelines.launch import main
 
-run(sys.argv[1:])
+main(run)

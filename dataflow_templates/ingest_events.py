@@ -1,7 +1,6 @@
 """What the Flex Template ``ingest_events`` runs."""
 
-import sys
-
 from pipelines.ingest_events import run
+from pipelines.launch import main
 
-run(sys.argv[1:])
+main(run)

@@ -1,7 +1,6 @@
 """What the Flex Template ``warm_store`` runs."""
 
-import sys
-
+from pipelines.launch import main
 from pipelines.warm_store import run
 
-run(sys.argv[1:])
+main(run)
