@@ -78,7 +78,7 @@ class WorkerPool:
     def __init__(self, processes: int, modules: Sequence[str], paths: Sequence[str], beam_flags: Sequence[str]) -> None:
         self.processes = processes
         begin = {"path": sys.path, "modules": modules, "paths": paths, "beam_flags": beam_flags}
-        self._commands, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._commands, theirs = _blocking(socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _BEGIN, orjson.dumps({**begin, "commands": theirs.fileno()}).decode()],
@@ -98,7 +98,7 @@ class WorkerPool:
         Raises:
             WorkerPoolError: the process that forks workers is gone.
         """
-        ours, theirs = socket.socketpair()
+        ours, theirs = _blocking(socket.socketpair())
         command = orjson.dumps({"worker_id": worker_id, "control_url": control_url})
         try:
             with theirs:
@@ -116,6 +116,13 @@ class WorkerPool:
         """Ends the process that forks workers; these end when their runner has no more work for them."""
         self._commands.close()
         self.wait()
+
+
+def _blocking(pair: tuple[socket.socket, socket.socket]) -> tuple[socket.socket, socket.socket]:
+    """Returns a pair whose ends wait, in other processes too, although a library may have set a default timeout."""
+    for end in pair:
+        end.setblocking(True)
+    return pair
 
 
 @contextmanager

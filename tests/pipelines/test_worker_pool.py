@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,6 +75,19 @@ def test_who_is_free_does_what_another_would_have_to_wait_for(tmp_path: Path) ->
     with worker_pool(2, (), [str(tmp_path)]) as pool:
         run(pool, outlast, str(tmp_path))
     assert len(list(tmp_path.glob("*.done"))) == 8
+
+
+def test_a_default_timeout_of_sockets_is_not_the_workers(tmp_path: Path) -> None:
+    """Some of Google's clients set one, and a socket with a timeout does not wait where another process reads it."""
+    socket.setdefaulttimeout(60)
+    try:
+        with worker_pool(2) as pool:
+            for name in ("first", "second"):  # the second has the process that forks workers wait
+                (tmp_path / name).mkdir()
+                run(pool, meet, str(tmp_path / name), 2)
+                assert len(list((tmp_path / name).glob("*.done"))) == 8
+    finally:
+        socket.setdefaulttimeout(None)
 
 
 def test_a_pool_serves_one_pipeline_after_another(tmp_path: Path) -> None:
