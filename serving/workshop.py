@@ -84,7 +84,8 @@ class Workshop:
     async def close(self) -> None:
         """Waits for what is being done; what has not begun is given up."""
         self._closed = True
-        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)  # at once, before a thread is free for one more
+        await asyncio.to_thread(self._threads.shutdown, wait=True)
 
     def _give_back(self) -> None:
         self.taken -= 1

@@ -120,7 +120,7 @@ def test_an_output_is_whole_or_as_it_was(registry: Path, events: str, tmp_path: 
     ("more", "message"),
     [
         ({"version": "2020"}, "'2020' is no version of behavior/purchase"),
-        ({"model": "signup"}, "behavior/signup has no champion yet"),
+        ({"model": "signup"}, "there is no behavior/signup in this registry; it has behavior/purchase"),
         ({"store_events": 4}, "reads the last 8 events, but the fast store keeps 4"),
         ({"store_types": ("page",)}, "sees alias events, which the fast store does not keep"),
         ({"window_start": "2026-09-01", "window_end": "2026-08-01"}, "window_start 2026-09-01 is not before"),
