@@ -1,7 +1,4 @@
-"""Augmentations that leave a variant what it is: mirroring, moving by whole pixels, swapping the three channels.
-
-Light and rotation would make it another one, and so would resampling: how sharp a photo is tells whether it was turned.
-"""
+"""Augmentations that leave a variant what it is: mirroring and moving. Light and rotation would make it another one."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +7,7 @@ from features.images_fit import IMAGENET_MEAN
 from models.creative.dataset import Batch
 
 
-def augment(batch: Batch, rng: np.random.Generator, *, flip: bool, shift: float, swap: float = 0.0) -> Batch:
+def augment(batch: Batch, rng: np.random.Generator, *, flip: bool, shift: float) -> Batch:
     """Returns a batch in which each image is mirrored with chance 1/2 and moved; what comes in has the frame's colour.
 
     Args:
@@ -18,18 +15,12 @@ def augment(batch: Batch, rng: np.random.Generator, *, flip: bool, shift: float,
         rng: where chance comes from; the same draws are made whatever is switched on.
         flip: mirror left and right: a swivelled photo is then turned the other way, which is a swivel all the same.
         shift: the most that an image is moved either way, as a share of its side.
-        swap: share of images whose channels are put in an order by chance: every variant treats all channels alike (a
-            sketch is grey), so it is the variant of a photo of another colour.
     """
     images = batch.images.copy()
     mirrored = rng.random(len(images)) < 0.5
     moves = rng.uniform(-shift, shift, (len(images), 2))
-    swapped = rng.random(len(images)) < swap
-    orders = rng.permuted(np.tile(np.arange(3), (len(images), 1)), axis=1)
     if flip:
         images[mirrored] = images[mirrored][:, :, ::-1]
-    orders[~swapped] = np.arange(3)
-    images = np.take_along_axis(images, orders[:, None, None, :], axis=3)
     sides = np.array(images.shape[1:3])
     for index, (down, right) in enumerate(np.rint(moves * sides).astype(np.int64).tolist()):
         images[index] = moved(images[index], down, right)

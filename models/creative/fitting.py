@@ -15,7 +15,7 @@ from models.fitting import BaseFitter
 
 
 class _Prepared(NamedTuple):
-    """Images uint8 (B, 3, H, W), channels last, and the number of each one's variant, int64 (B,)."""
+    """Images float32 (B, 3, H, W), channels last, and the number of each one's variant, int64 (B,)."""
 
     images: Tensor
     labels: Tensor
@@ -53,9 +53,7 @@ class Fitter(BaseFitter[Batch]):
 
     def answer(self, network: nn.Module, batch: _Prepared) -> Tensor:
         """Returns logits (B, V)."""
-        share = self.options.tones_alone if network.training else 0.0
-        alone = torch.rand(len(batch.labels), device=self.device) < share if share else None
-        return network(batch.images, alone)
+        return network(batch.images)
 
     def loss(self, logits: Tensor, batch: _Prepared) -> tuple[Tensor, dict[str, Tensor]]:
         """Returns cross entropy, and the accuracy."""
@@ -63,10 +61,9 @@ class Fitter(BaseFitter[Batch]):
         return loss, {"accuracy": (logits.detach().argmax(1) == batch.labels).float().mean()}
 
     def change(self, batch: Batch, epoch: int, index: int) -> Batch:
-        """Returns the batch mirrored, moved and in other colours by chance."""
+        """Returns the batch mirrored and moved by chance."""
         rng = np.random.default_rng([self.options.seed, epoch, index])
-        options = self.options
-        return augment(batch, rng, flip=options.flip, shift=options.shift, swap=options.swap_channels)
+        return augment(batch, rng, flip=self.options.flip, shift=self.options.shift)
 
     def rate_of(self, name: str) -> float:
         """Returns ``backbone_rate`` for pretrained weights."""

@@ -49,18 +49,9 @@ class VariantNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, images: Tensor, alone: Tensor | None = None) -> Tensor:
-        """Returns logits, float32 (B, V).
-
-        Args:
-            images: (B, 3, H, W), RGB, 0..255, of any dtype.
-            alone: bool (B,), the images that only the tones are shown; None for none of them.
-        """
-        features = self.features(images)
-        if alone is not None and self.tones is not None:
-            backbone, tones = features.split([self.dimension - self.options.tones, self.options.tones], 1)
-            features = torch.cat([backbone.masked_fill(alone[:, None], 0.0), tones], 1)
-        return self.head(self.dropout(features))
+    def forward(self, images: Tensor) -> Tensor:
+        """Returns logits, float32 (B, V), of images (B, 3, H, W), RGB, 0..255, of any dtype."""
+        return self.head(self.dropout(self.features(images)))
 
     def features(self, images: Tensor) -> Tensor:
         """Returns the features, float32 (B, D): means over the image of what the last stage gives, then the tones'."""

@@ -45,15 +45,9 @@ class TrainOptions(NetworkOptions, FitOptions):
     backbone_rate: float = option(0.3, "step size of pretrained weights, as a share of learning_rate; 0 freezes them")
     weight_decay: float = option(5e-2, "AdamW's decay of weights (biases and norms are left out)")
     batch_size: int = option(48, "images a step: all variants of as many products as fit")
-    tones_alone: float = option(
-        0.2, "share of training images that only the tones are shown, so that these learn what they can by themselves"
-    )
     label_smoothing: float = option(0.02, "share of each label's weight that is spread over all variants")
     shift: float = option(0.06, "most that a training image is moved, as a share of its side")
     flip: bool = option(False, "mirror half of the training images: a swivelled photo then turns either way")
-    swap_channels: float = option(
-        0.5, "share of training images with red, green and blue swapped: other colours, the same variant"
-    )
     golden_products: int = option(16, "products of the golden set, each with all its variants")
     seed: int = option(0, "decides initial weights, order of products, augmentation and dropout")
 
@@ -64,9 +58,7 @@ class TrainOptions(NetworkOptions, FitOptions):
             raise OptionError("weights is ''; expected none, imagenet, the name of torchvision weights, or a file")
         within("backbone_rate", self.backbone_rate, 0.0, 10.0, float)
         within("label_smoothing", self.label_smoothing, 0.0, 0.5, float)
-        within("tones_alone", self.tones_alone, 0.0, 0.9, float)
         within("shift", self.shift, 0.0, 0.5, float)
-        within("swap_channels", self.swap_channels, 0.0, 1.0, float)
         within("golden_products", self.golden_products, 1, 1000, int)
 
     @property

@@ -48,19 +48,6 @@ def test_without_either_nothing_changes_and_what_is_given_never_does() -> None:
     np.testing.assert_array_equal(before.images, kept)
 
 
-def test_some_have_their_channels_swapped_and_keep_each_channels_pixels() -> None:
-    before = batch()
-    after = augment(before, np.random.default_rng(0), flip=False, shift=0.0, swap=0.5).images
-    orders = [tuple(np.argmax([[np.array_equal(a[..., i], b[..., j]) for i in range(3)] for j in range(3)], axis=1))
-              for a, b in zip(before.images, after, strict=True)]  # fmt: skip
-    assert all(sorted(order) == [0, 1, 2] for order in orders)
-    assert set(orders) == {(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)}
-    assert 64 * 0.5 * 5 / 6 - 12 < sum(order != (0, 1, 2) for order in orders) < 64 * 0.5 * 5 / 6 + 12
-    np.testing.assert_array_equal(
-        augment(before, np.random.default_rng(0), flip=False, shift=0.0).images, before.images
-    )
-
-
 def test_moves_stay_within_their_share() -> None:
     white = Batch(np.full((64, 20, 20, 3), 255, np.uint8), np.zeros(64, np.int64))
     found = augment(white, np.random.default_rng(0), flip=True, shift=0.1).images

@@ -50,17 +50,6 @@ def test_weights_of_another_network_are_refused(tmp_path) -> None:
     assert "\n" not in str(e.value)
 
 
-def test_images_of_which_only_the_tones_are_shown() -> None:
-    made = network()
-    images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
-    with torch.no_grad():
-        features = made.features(images)
-        features[1, :512] = 0  # what the backbone says of the second
-        torch.testing.assert_close(made(images, torch.tensor([False, True, False])), made.head(features))
-        without = network(tones=0)
-        torch.testing.assert_close(without(images, torch.tensor([True] * 3)), without(images))
-
-
 def test_images_are_scaled_within() -> None:
     """A grey image is the same at every size."""
     made = network(image_size=32, tones=0)
