@@ -136,7 +136,8 @@ class RecognizerHandler(ModelHandler[StoredImage, Embedded, Recognizer]):
     """
 
     def __init__(self, load: Loader, batch_size: int) -> None:
-        super().__init__(min_batch_size=1, max_batch_size=batch_size)
+        # Of one size: Beam would else look for the best one by a regression, and warn when that is ill-conditioned.
+        super().__init__(min_batch_size=batch_size, max_batch_size=batch_size)
         self._load = load
 
     def load_model(self) -> Recognizer:
