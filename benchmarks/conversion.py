@@ -25,6 +25,8 @@ from features.storage import read_text
 
 PRODUCTS = Path(os.environ.get("AUGURY_DATA", Path(__file__).parents[2] / "shared" / "data")) / "products"
 CAMPAIGNS_A_PRODUCT = 4
+SENDS = 100
+"""Messages with each variant of a product in a campaign: enough for figures of the model and not of the draw."""
 
 
 def main() -> None:
@@ -53,7 +55,11 @@ def _evaluation(given: argparse.Namespace, scratch: Path, kind: str) -> dict[str
     examples, embeddings, model = (scratch / f"{kind}-{name}" for name in ("examples", "embeddings", "model"))
     if not examples.exists():
         form = (f"--size={spec.width}", f"--image-format={spec.image_format}", f"--jpeg-quality={spec.jpeg_quality}")
-        simulated = (f"--simulate={kind}", f"--simulated-campaigns={CAMPAIGNS_A_PRODUCT}")
+        simulated = (
+            f"--simulate={kind}",
+            f"--simulated-campaigns={CAMPAIGNS_A_PRODUCT}",
+            f"--simulated-sends={SENDS}",
+        )
         named = [f"--columns={column}" for column in given.columns]
         where = (given.catalogue, f"--images={given.images}", f"--output={examples}")
         split = (f"--validation={VALIDATION}", f"--test={TEST}", f"--seed={given.seed}")
