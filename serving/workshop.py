@@ -43,14 +43,18 @@ class Workshop:
         taken: places that are taken now, those of the threads among them.
     """
 
-    def __init__(self, threads: int, most_waiting: int, seconds: float) -> None:
+    def __init__(
+        self, threads: int, most_waiting: int, seconds: float, watch: Callable[[int], object] = lambda _: None
+    ) -> None:
         """Starts nothing yet.
 
         Args:
             threads: jobs that are done at once.
             most_waiting: further jobs that may wait.
             seconds: time limit of a job, waiting included.
+            watch: told how many places are taken, whenever that changes.
         """
+        self._watch = watch
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="heatmap")
         self._places = threads + most_waiting
         self._seconds = seconds
@@ -70,16 +74,16 @@ class Workshop:
         if self.taken >= self._places:
             raise BusyError(f"{self.taken} requests are at work or waiting; ask again in a second")
         place = Place(self._threads, self._seconds)
-        self.taken += 1
+        self._take(1)
         try:
             yield place
         finally:
             left = place.left_behind()
             if left is None:
-                self._give_back()
+                self._take(-1)
             else:  # nothing stops a thread; until it is done its place is not free
                 loop = asyncio.get_running_loop()
-                left.add_done_callback(lambda _: loop.call_soon_threadsafe(self._give_back))
+                left.add_done_callback(lambda _: loop.call_soon_threadsafe(self._take, -1))
 
     async def close(self) -> None:
         """Waits for what is being done; what has not begun is given up."""
@@ -87,8 +91,9 @@ class Workshop:
         self._threads.shutdown(wait=False, cancel_futures=True)  # at once, before a thread is free for one more
         await asyncio.to_thread(self._threads.shutdown, wait=True)
 
-    def _give_back(self) -> None:
-        self.taken -= 1
+    def _take(self, places: int) -> None:
+        self.taken += places
+        self._watch(self.taken)
 
 
 class Place:

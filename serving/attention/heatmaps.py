@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -45,7 +45,6 @@ class Heatmaps:
         self.limits = ImageLimits(max_bytes=settings.heatmap_max_bytes, max_pixels=settings.heatmap_max_pixels)
         self.max_bytes = settings.heatmap_max_bytes
         self.policy: FetchPolicy | None = fetch_policy(settings)
-        self._workshop = Workshop(settings.heatmap_threads, settings.heatmap_queue, settings.heatmap_seconds)
         registry = services.metrics.registry
         self.log = UsageLog(services.archive, HEATMAPS, settings.prediction_log_share, counted_in=registry)
         self._kept: KeptImages | None = None
@@ -53,20 +52,16 @@ class Heatmaps:
         if settings.heatmap_images_mb or folder.exists():
             self._kept = KeptImages(folder, settings.heatmap_images_mb << 20, settings.heatmap_images_days)
         self._metrics = _Metrics(registry)
+        limits = (settings.heatmap_threads, settings.heatmap_queue, settings.heatmap_seconds)
+        self._workshop = Workshop(*limits, watch=self._metrics.places.set)
 
     async def close(self) -> None:
         """Lets what is being made be finished."""
         await self._workshop.close()
 
-    @contextmanager
-    def place(self) -> Iterator[Place]:
+    def place(self) -> AbstractContextManager[Place]:
         """Takes a place in the workshop; see ``Workshop.place``."""
-        try:
-            with self._workshop.place() as place:
-                self._metrics.places.set(self._workshop.taken)
-                yield place
-        finally:
-            self._metrics.places.set(self._workshop.taken)
+        return self._workshop.place()
 
     async def prune(self) -> None:
         """Removes, again and again, kept images that are too old, or that the settings do not allow any more."""

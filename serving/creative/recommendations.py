@@ -1,7 +1,7 @@
 """What a worker recommends with: threads, limits, the log of what was asked, and what is counted."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -35,7 +35,6 @@ class Recommendations:
         self.limits = ImageLimits(max_bytes=settings.heatmap_max_bytes, max_pixels=settings.heatmap_max_pixels)
         self.max_bytes = settings.heatmap_max_bytes
         self.policy: FetchPolicy | None = fetch_policy(settings)
-        self._workshop = Workshop(settings.recommend_threads, settings.recommend_queue, settings.recommend_seconds)
         self.log = UsageLog(services.archive, RECOMMENDATIONS, settings.prediction_log_share, counted_in=registry)
         self._requests = Counter(
             "augury_recommendations", "Requests for recommendations", ("outcome",), registry=registry
@@ -43,26 +42,22 @@ class Recommendations:
         self._making = Histogram(
             "augury_recommendation_seconds", "Time to make one, without waiting", registry=registry, buckets=_SECONDS
         )
-        self._places = Gauge(
+        places = Gauge(
             "augury_recommendation_places",
             "Requests being answered or waiting",
             registry=registry,
             multiprocess_mode="livesum",
         )
+        limits = (settings.recommend_threads, settings.recommend_queue, settings.recommend_seconds)
+        self._workshop = Workshop(*limits, watch=places.set)
 
     async def close(self) -> None:
         """Lets what is being made be finished."""
         await self._workshop.close()
 
-    @contextmanager
-    def place(self) -> Iterator[Place]:
+    def place(self) -> AbstractContextManager[Place]:
         """Takes a place in the workshop; see ``Workshop.place``."""
-        try:
-            with self._workshop.place() as place:
-                self._places.set(self._workshop.taken)
-                yield place
-        finally:
-            self._places.set(self._workshop.taken)
+        return self._workshop.place()
 
     async def make(self, place: Place, job: Callable[[Check], tuple[Made, Mapping[str, bytes]]]) -> Made:
         """Has an answer made in a thread; see ``serving.image_questions.Works``."""
