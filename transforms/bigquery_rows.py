@@ -18,16 +18,13 @@ NOT_WRITTEN = "bigquery_refused"
 """Why a row that BigQuery will not have becomes a dead letter."""
 
 
-class WriteRows(beam.PTransform):
-    """``RecordBatch`` -> the rows that BigQuery refuses, as (row, its errors), having streamed in the others.
-
-    The table has to be there (``transforms.bigquery_check``). Rows carry an insert id that a retry repeats, by
-    which BigQuery drops copies for about a minute; whoever needs more selects distinct (anonymous_id, message_id).
+class _IntoTable(beam.PTransform):
+    """``RecordBatch`` -> what Beam's own sink gives, having handed it every row.
 
     Args:
         target: ``bq://project.dataset.table``.
-        table: what the target is.
-        kind: what is counted: ``kind/rows`` and ``kind/refused``.
+        table: what the target is; it has to be there (``transforms.bigquery_check``).
+        kind: what is counted: ``kind/rows``, and ``kind/refused`` where rows may be.
         times: columns of int64 microseconds; the first that is not null says on which day a row belongs.
     """
 
@@ -38,57 +35,46 @@ class WriteRows(beam.PTransform):
         self._kind = kind
         self._times = times
 
+    def _written(self, batches: beam.PCollection, label: str, **how: Any) -> Any:
+        rows = batches | "RowsOfBatch" >> beam.FlatMap(rows_of, self._kind, self._times).with_output_types(
+            dict[str, Any]
+        )
+        return rows | label >> WriteToBigQuery(
+            self._target,
+            schema=beam_schema(self._table),
+            create_disposition=BigQueryDisposition.CREATE_NEVER,
+            write_disposition=BigQueryDisposition.WRITE_APPEND,
+            **how,
+        )
+
+
+class WriteRows(_IntoTable):
+    """``RecordBatch`` -> the rows that BigQuery refuses, as (row, its errors), having streamed in the others.
+
+    Rows carry an insert id that a retry repeats, by which BigQuery drops copies for about a minute; whoever needs more
+    selects distinct (anonymous_id, message_id).
+    """
+
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
-        written = (
-            batches
-            | "RowsOfBatch" >> beam.FlatMap(rows_of, self._kind, self._times).with_output_types(dict[str, Any])
-            | "InsertRows"
-            >> WriteToBigQuery(
-                self._target,
-                schema=beam_schema(self._table),
-                create_disposition=BigQueryDisposition.CREATE_NEVER,
-                write_disposition=BigQueryDisposition.WRITE_APPEND,
-                method=WriteToBigQuery.Method.STREAMING_INSERTS,
-                insert_retry_strategy=RetryStrategy.RETRY_ON_TRANSIENT_ERROR,
-            )
+        written = self._written(
+            batches,
+            "InsertRows",
+            method=WriteToBigQuery.Method.STREAMING_INSERTS,
+            insert_retry_strategy=RetryStrategy.RETRY_ON_TRANSIENT_ERROR,
         )
         return written.failed_rows_with_errors | "TakeRefused" >> beam.Map(_refused, self._kind)
 
 
-class LoadRows(beam.PTransform):
+class LoadRows(_IntoTable):
     """``RecordBatch`` -> nothing to go on with, having appended every row by load jobs.
 
     Load jobs cost nothing, are named so that one that is tried again loads nothing twice, and fail the pipeline where a
     row does not fit; they need a pipeline that ends, and ``--temp_location gs://...`` for the files. Streaming
     pipelines use ``WriteRows``.
-
-    Args:
-        target: as of ``WriteRows``, and so are the others.
-        table: what the target is.
-        kind: what is counted.
-        times: columns that say on which day a row belongs.
     """
 
-    def __init__(self, target: str, table: Table, *, kind: str, times: tuple[str, ...] = ()) -> None:
-        super().__init__()
-        self._target = table_reference(target)
-        self._table = table
-        self._kind = kind
-        self._times = times
-
     def expand(self, batches: beam.PCollection) -> Any:
-        return (
-            batches
-            | "RowsOfBatch" >> beam.FlatMap(rows_of, self._kind, self._times).with_output_types(dict[str, Any])
-            | "LoadFiles"
-            >> WriteToBigQuery(
-                self._target,
-                schema=beam_schema(self._table),
-                create_disposition=BigQueryDisposition.CREATE_NEVER,
-                write_disposition=BigQueryDisposition.WRITE_APPEND,
-                method=WriteToBigQuery.Method.FILE_LOADS,
-            )
-        )
+        return self._written(batches, "LoadFiles", method=WriteToBigQuery.Method.FILE_LOADS)
 
 
 def beam_schema(table: Table) -> dict[str, Any]:
