@@ -5,8 +5,6 @@ compare-and-swap, so one of two that meet is told so: a version cannot be promot
 removed. Versions are marked as retired before the first file goes; a removal that was killed is finished by the next.
 """
 
-from collections.abc import Callable
-
 from models.ledger import Champion, ConflictError, Reign
 from models.registry import Registry, user
 from models.versions import RegistryError
@@ -21,11 +19,10 @@ class Retention:
         registry: that they are in.
         family: of the model.
         name: of the model.
-        now_us: the clock, microseconds UTC.
     """
 
-    def __init__(self, registry: Registry, family: str, name: str, now_us: Callable[[], int]) -> None:
-        self._registry, self._model, self._now_us = registry, (family, name), now_us
+    def __init__(self, registry: Registry, family: str, name: str) -> None:
+        self._registry, self._model = registry, (family, name)
         self._ledger = registry.ledger(family, name)
 
     def pin(self, version: str, reason: str = "", by: str | None = None) -> None:
@@ -122,5 +119,11 @@ class Retention:
         return reign, reign.champion
 
     def _log(self, action: str, version: str, reason: str, by: str | None) -> None:
-        line = {"action": action, "version": version, "at_us": self._now_us(), "by": by or user(), "reason": reason}
+        line = {
+            "action": action,
+            "version": version,
+            "at_us": self._registry.now_us(),
+            "by": by or user(),
+            "reason": reason,
+        }
         self._ledger.log(line)

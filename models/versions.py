@@ -74,7 +74,7 @@ class VersionStore:
         if self._local:
             self._root = open_filesystem(root)[1].rstrip("/")
         self._cache = Path(cache) if cache is not None else _default_cache(self._root)
-        self._now_us = now_us
+        self.now_us = now_us
 
     def store(self, folder: StoragePath, family: str, name: str) -> Manifest:
         """Copies a finished folder, which may be remote, in as a new version, or finds that of the same content.
@@ -96,7 +96,7 @@ class VersionStore:
                 if version.endswith(digest[:DIGEST_LETTERS]):
                     self.open_version(family, name, version)
                     return self.manifest(family, name, version)
-            now = self._now_us()
+            now = self.now_us()
             moment = datetime.fromtimestamp(now // 1_000_000, UTC)
             version = f"{moment:%Y%m%dT%H%M%SZ}-{digest[:DIGEST_LETTERS]}"
             manifest = Manifest(family, name, version, now, files)
@@ -158,19 +158,15 @@ class VersionStore:
             return Path(source)
         return self._fetch(source, self._cache / family / name / version, manifest)
 
-    def read_file(self, family: str, name: str, version: str, file: str) -> bytes:
-        """Returns one file of a version, verified, without fetching the others.
+    def read_file(self, manifest: Manifest, file: str) -> bytes:
+        """Returns one of the files of a version, verified, without fetching the others.
 
         Raises:
-            RegistryError: there is no such version, or no such file in it.
             IntegrityError: the file was changed.
         """
-        record = self.manifest(family, name, version).files.get(file)
-        if record is None:
-            raise RegistryError(f"{family}/{name} {version} holds no {file}; expected one that its manifest names")
-        path = f"{self.base(family, name)}/{version}/{file}"
+        path = f"{self.base(manifest.family, manifest.name)}/{manifest.version}/{file}"
         content = read_bytes(path)
-        if hashlib.sha256(content).hexdigest() != record.sha256:
+        if hashlib.sha256(content).hexdigest() != manifest.files[file].sha256:
             raise IntegrityError(f"{path} is not what was published; restore it from a copy, or publish again")
         return content
 

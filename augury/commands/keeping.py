@@ -1,7 +1,6 @@
 """``augury show``, ``pin``, ``unpin`` and ``prune``: what a registry holds of a model, and what it keeps."""
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from augury.commands.parameters import ModelName, Reason, RegistryRoot, model_na
 from augury.commands.registry import Version
 from features.fingerprinted import DATASET_CARD
 from models.gates import Thresholds, flat_numbers
+from models.manifest import Manifest
 from models.registry import Champion, Registry, RegistryError
 from models.retention import NEWEST, Retention
 
@@ -51,9 +51,10 @@ def show(
     wanted = [*limits.at_least, *limits.at_most, *([limits.ece_metric] if limits.max_ece is not None else [])]
     rows = []
     for each in versions:
-        metrics = flat_numbers(_card(opened, family, name, each, "model_card.json").get("metrics", {}))
+        manifest = opened.manifest(family, name, each)
+        metrics = flat_numbers(_card(opened, manifest, "model_card.json").get("metrics", {}))
         numbers = [metrics.get(metric) for metric in wanted]
-        days = _days(_card(opened, family, name, each, DATASET_CARD))
+        days = _days(_card(opened, manifest, DATASET_CARD))
         rows.append((each, _standing(each, champion), days, *numbers))
     columns = ("version", "", "data", *wanted)
     screen.table(model, columns, rows, right=range(3, len(columns)))
@@ -115,13 +116,12 @@ def _retention(model: str, registry: str, word: str = "") -> tuple[Retention, st
     family, name = model_name(model)
     opened = Registry(registry)
     chosen = opened.resolve(family, name, word) if word else ""
-    return Retention(opened, family, name, lambda: time.time_ns() // 1000), chosen
+    return Retention(opened, family, name), chosen
 
 
 def _show_one(registry: Registry, family: str, name: str, version: str) -> None:
     manifest, champion = registry.manifest(family, name, version), registry.champion(family, name)
-    card = _card(registry, family, name, version, "model_card.json")
-    data = _card(registry, family, name, version, DATASET_CARD)
+    card, data = (_card(registry, manifest, file) for file in ("model_card.json", DATASET_CARD))
     rows: list[tuple[str, object]] = [
         ("published", screen.moment(manifest.created_at_us)),
         ("size", f"{manifest.size / 1e6:.1f} MB in {len(manifest.files)} files"),
@@ -137,14 +137,14 @@ def _show_one(registry: Registry, family: str, name: str, version: str) -> None:
     screen.table("History", ("time (UTC)", "what", "by", "why"), happened)
 
 
-def _card(registry: Registry, family: str, name: str, version: str, file: str) -> Mapping[str, Any]:
+def _card(registry: Registry, manifest: Manifest, file: str) -> Mapping[str, Any]:
     """Returns a card of a version; empty where it has none."""
-    if file not in registry.manifest(family, name, version).files:
+    if file not in manifest.files:
         return {}
     try:
-        found = json.loads(registry.read_file(family, name, version, file))
+        found = json.loads(registry.read_file(manifest, file))
     except ValueError as e:
-        raise RegistryError(f"{file} of {version} is not JSON ({e}); publish the model again") from e
+        raise RegistryError(f"{file} of {manifest.version} is not JSON ({e}); publish the model again") from e
     return found if isinstance(found, dict) else {}
 
 

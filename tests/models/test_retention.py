@@ -14,8 +14,8 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture
-def retention(registry: Registry, clock: Callable[[], int]) -> Retention:
-    return Retention(registry, *MODEL, clock)
+def retention(registry: Registry) -> Retention:
+    return Retention(registry, *MODEL)
 
 
 @pytest.fixture
