@@ -183,14 +183,14 @@ def write_folder_atomic(path: StoragePath, overwrite: bool = False) -> Iterator[
 
 
 def local_folder(path: StoragePath) -> Path:
-    """Returns a local folder as it is, and of a remote one a copy, which is kept until this process ends.
+    """Returns a local folder as it was named, and of a remote one a copy, which is kept until this process ends.
 
     Raises:
         StorageError: a remote folder is not there, is empty or cannot be read.
     """
     fs, target = open_filesystem(path)
     if isinstance(fs, LocalFileSystem):
-        return Path(target)
+        return Path(target) if "://" in os.fspath(path) else Path(path).expanduser()
     found = list_files(path)
     if not found:
         raise _explain(path, "read", FileNotFoundError(errno.ENOENT, "is not there"))

@@ -36,9 +36,10 @@ from transforms.log_predictions import LogPredictions, check_prediction_log, log
 from transforms.own_events import EMAIL, KEPT_COLUMNS, RECENT, REFUSED, FindLogins, OwnEvents, OwnRules
 from transforms.publish_predictions import PREDICTIONS_CARD, PredictionNotes, PublishPredictions
 from transforms.read_events import TALLY, ReadEvents
+from transforms.read_tasks import ReadTask
 from transforms.score_visitors import ScoreVisitors, WritePredictions, WrittenPart, segments_of
 from transforms.shard_events import GroupByShard
-from transforms.sources import ReadTask, plan_reads
+from transforms.sources import plan_reads
 from transforms.staging import Staging
 from transforms.tally import Tally, merge
 from transforms.visitor_histories import VisitorHistories

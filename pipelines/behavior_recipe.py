@@ -23,8 +23,9 @@ from features.tombstones import REQUIRED_COLUMNS, Tombstones, tombstone_files, t
 from pipelines.estimate import estimate_rows
 from pipelines.fit_sample import fit_to_sample
 from transforms.bigquery_streams import open_streams
+from transforms.read_tasks import ReadTask
 from transforms.shards import SHARDS_AT_ONCE
-from transforms.sources import ReadTask, plan_reads
+from transforms.sources import plan_reads
 
 EVENTS_PER_SHARD = 150_000
 """Events a shard should hold: a few tens of MB while it is worked on."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, TestOptions
 
 from features.errors import AuguryError
-from features.storage import StorageError, is_local
+from pipelines.quick_start import stays_here
 from transforms.worker_sizes import on_dataflow
 
 
@@ -35,15 +35,8 @@ def refuse_local_paths(options: PipelineOptions, paths: Iterable[str]) -> None:
         LocalPathError: one of them is on this machine.
     """
     if on_dataflow(options):
-        for path in filter(_is_local, paths):
+        for path in filter(stays_here, paths):
             raise LocalPathError(
                 f"{path} is on this machine, which workers of Dataflow do not see; expected a gs:// URL; put what is "
                 "read into a bucket, or leave out --runner"
             )
-
-
-def _is_local(path: str) -> bool:
-    try:
-        return is_local(path)
-    except StorageError:  # whoever reads it says what is wrong with it
-        return False

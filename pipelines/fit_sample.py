@@ -18,8 +18,9 @@ from features.sessions import VISITOR, Sessions, Window, build_sessions
 from features.spec import FeatureSpec
 from features.splits import SPLITS, assign_splits
 from features.tombstones import Tombstones, drop_forgotten
+from transforms.read_tasks import ReadTask
 from transforms.shards import encode_columns
-from transforms.sources import ReadTask, read_chunks
+from transforms.sources import read_chunks
 
 SAMPLE_EVENTS = 1_000_000
 """Most events that a fit keeps: the share of visitors kept is halved each time there are more."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.gcp.pubsub import ReadFromPubSub, parse_subscription, parse_topic
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions, TestOptions
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 from apache_beam.runners.direct.direct_runner import BundleBasedDirectRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
@@ -15,7 +15,7 @@ from features.errors import AuguryError
 from features.options import option
 from features.storage import open_filesystem
 from features.tables import Table, load_table
-from pipelines.engines import refuse_local_paths
+from pipelines.engines import is_dry_run, refuse_local_paths
 from pipelines.launch import beam_options, choose_runner, main
 from pipelines.options import parse_options
 from pipelines.store_options import RecentEventsOptions
@@ -137,10 +137,10 @@ def start(options: IngestOptions, beam_flags: Sequence[str] = ()) -> PipelineRes
         AuguryError: an unknown flag, or a table that is not there or has other columns.
     """
     flags = beam_options(beam_flags)
-    if not flags.view_as(TestOptions).dry_run:
-        check_tables(_tables(options))
     flags.view_as(StandardOptions).streaming = True
     refuse_local_paths(flags, (path for path in (options.archive, options.dead_letter) if not is_topic(path)))
+    if not is_dry_run(flags):
+        check_tables(_tables(options))
     pipeline = beam.Pipeline(runner=runner_of(flags), options=flags)
     build(pipeline, options)
     return pipeline.run()

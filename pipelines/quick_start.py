@@ -29,7 +29,7 @@ def import_beam(paths: Sequence[str], beam_flags: Sequence[str] = ()) -> None:
         paths: every path that the job reads or writes.
         beam_flags: the flags for Beam; any flag at all may ask for a runner or a connector, so then all is imported.
     """
-    if beam_flags or not all(_stays_here(path) for path in paths):
+    if beam_flags or not all(stays_here(path) for path in paths):
         return
     absent = _Absent()
     sys.meta_path.insert(0, absent)
@@ -51,10 +51,11 @@ def import_beam(paths: Sequence[str], beam_flags: Sequence[str] = ()) -> None:
     gc.freeze()
 
 
-def _stays_here(path: str) -> bool:
+def stays_here(path: str) -> bool:
+    """Says whether a path is on this machine; of one that cannot be, whoever reads it says what is wrong with it."""
     try:
         return is_local(path)
-    except StorageError:  # the job itself says what is wrong with the path, and knows more about it
+    except StorageError:
         return False
 
 

@@ -19,7 +19,8 @@ from transforms.bigquery_streams import open_streams
 from transforms.clean_events import CleanEvents
 from transforms.fill_store import FillStore
 from transforms.read_events import ReadEvents
-from transforms.sources import ReadTask, plan_reads
+from transforms.read_tasks import ReadTask
+from transforms.sources import plan_reads
 
 
 def build(pipeline: beam.Pipeline, options: WarmStoreOptions, tasks: Sequence[ReadTask]) -> beam.PCollection:

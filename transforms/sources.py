@@ -19,11 +19,17 @@ from transforms.bigquery_streams import read_stream, read_table
 from transforms.bigquery_tables import plan_tables
 from transforms.csv_rows import csv_tables
 from transforms.lines import chunk_lines
-from transforms.read_tasks import CHUNK_BYTES as CHUNK_BYTES
-from transforms.read_tasks import CHUNK_ROWS as CHUNK_ROWS
-from transforms.read_tasks import REPEATING, TASK_ROWS, QueryTask, StreamTask, TableTask
-from transforms.read_tasks import ReadTask as ReadTask
-from transforms.read_tasks import SourceError as SourceError
+from transforms.read_tasks import (
+    CHUNK_BYTES,
+    CHUNK_ROWS,
+    REPEATING,
+    TASK_ROWS,
+    QueryTask,
+    ReadTask,
+    SourceError,
+    StreamTask,
+    TableTask,
+)
 
 FORMATS = ("parquet", "jsonl", "csv")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from augury.commands.parameters import model_name
-from features.storage import is_local, local_folder
+from features.storage import local_folder
 from models.registry import Registry, RegistryError
 
 ModelOption = Annotated[
@@ -45,7 +45,7 @@ def choose(family: str, artifact: str | None, registry: str, model: str | None, 
     if artifact is not None:
         if model is not None:
             raise typer.BadParameter("it has the model; leave out --model or --artifact", param_hint="--artifact")
-        return Chosen(artifact if is_local(artifact) else local_folder(artifact), artifact, "unpublished")
+        return Chosen(local_folder(artifact), artifact, "unpublished")
     opened = Registry(registry)
     name = _name(family, opened.names(family), registry, model)
     found = opened.resolve(family, name, version)

@@ -25,7 +25,7 @@ from pipelines.behavior_examples import make_examples
 from pipelines.behavior_recipe import ExamplesOptions
 from tests.running_service import running_service
 from tests.tiny_model import START_US, shop_events
-from transforms.sources import SourceError
+from transforms.read_tasks import SourceError
 
 MODEL = ("behavior", "purchase")
 TINY = ("--units=8", "--embedding-units=4", "--max-epochs=2", "--batch-size=64", "--learning-rate=0.01")

@@ -9,7 +9,8 @@ import zstandard
 
 from features.adapters import get_adapter
 from transforms import sources
-from transforms.sources import ReadTask, SourceError, plan_reads, read_chunks
+from transforms.read_tasks import ReadTask, SourceError
+from transforms.sources import plan_reads, read_chunks
 
 LINES = [b'{"n":%d}' % i for i in range(1000)]
 TEXT = b"\n".join(LINES) + b"\n"
