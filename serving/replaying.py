@@ -4,11 +4,12 @@ import http.client
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from features.errors import AuguryError
-from serving.loopback import Loopback
+from serving.loopback import Loopback, loopback_service
 
 _AT_ONCE = 8
 _SECONDS = 120.0
@@ -42,6 +43,19 @@ class Asking(NamedTuple):
     path: str
     body: bytes | None = None
     content_type: str = ""
+
+
+def replay_service(registry: str, model: str, **settings: Any) -> AbstractContextManager[Loopback]:
+    """Runs a service for a replay: it answers with one model, looks for no new champion and logs no prediction.
+
+    Args:
+        registry: its local folder or ``gs://`` URL.
+        model: as the setting ``models`` names it.
+        settings: others, as ``loopback_service`` takes them.
+    """
+    return loopback_service(
+        registry=registry, models=(model,), model_poll_seconds=3600.0, prediction_log_share=0.0, **settings
+    )
 
 
 def ask_all(service: Loopback, model: str, requests: Sequence[Asking], at_once: int = _AT_ONCE) -> list[bytes]:

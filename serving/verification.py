@@ -23,8 +23,8 @@ from features.storage import read_text
 from models.behavior.loaded import FAMILY
 from models.registry import Registry
 from serving.assembly import recent_rules
-from serving.loopback import Loopback, loopback_service
-from serving.replaying import Asking, Verification, VerificationError, ask_all
+from serving.loopback import Loopback
+from serving.replaying import Asking, Verification, VerificationError, ask_all, replay_service
 
 
 def verify(registry: str, name: str, version: str) -> Verification:
@@ -47,14 +47,12 @@ def verify(registry: str, name: str, version: str) -> Verification:
     instances, promised = read(folder)
     visitors = pa.array([f"golden-{index:06d}" for index in range(len(promised))])
     events = raw_events(instances, visitors)
-    with loopback_service(
-        registry=registry,
-        models=(name,),
-        model_poll_seconds=3600.0,
+    with replay_service(
+        registry,
+        name,
         store_events=_store_events(folder, instances),
         store_days=float(MAX_AGE_DAYS),
         store_types=EVENT_TYPES,
-        prediction_log_share=0.0,
         cleaning=None,
     ) as service:
         _push(service, events)

@@ -15,8 +15,7 @@ from features.attention_spec import SPEC, AttentionSpec
 from features.storage import read_text
 from models.registry import Registry
 from serving.attention.loaded import FAMILY
-from serving.loopback import loopback_service
-from serving.replaying import Asking, Verification, VerificationError, ask_all
+from serving.replaying import Asking, Verification, VerificationError, ask_all, replay_service
 
 _AT_ONCE = 2
 _SHOWN = 5
@@ -43,15 +42,13 @@ def verify(registry: str, name: str, version: str) -> Verification:
     spec = AttentionSpec.from_json(read_text(folder / SPEC))
     path = f"/v1/attention/heatmap?format=npy&model={quote(name)}&version={quote(version)}"
     requests = [Asking("POST", path, image.encoded, "application/octet-stream") for image in images]
-    with loopback_service(
-        registry=registry,
-        models=(f"{FAMILY}/{name}",),
-        model_poll_seconds=3600.0,
+    with replay_service(
+        registry,
+        f"{FAMILY}/{name}",
         heatmap_seconds=600.0,
         heatmap_max_bytes=max(1 << 20, *(len(image.encoded) for image in images)),
         heatmap_max_pixels=max(1 << 20, spec.width * spec.height),
         heatmap_images_mb=0,
-        prediction_log_share=0.0,
     ) as service:
         began = time.perf_counter()
         answers = ask_all(service, f"{name} {version}", requests, _AT_ONCE)

@@ -14,8 +14,7 @@ import orjson
 
 from models.registry import Registry
 from serving.creative.loaded import FAMILY
-from serving.loopback import loopback_service
-from serving.replaying import Asking, Verification, VerificationError, ask_all
+from serving.replaying import Asking, Verification, VerificationError, ask_all, replay_service
 
 _AT_ONCE = 2
 _SHOWN = 5
@@ -50,16 +49,14 @@ def verify(registry: str, name: str, version: str) -> Verification:
 
     requests = [asking(photo, target) for photo in photos for target in model.targets]
     size = model.spec.width * model.spec.height
-    with loopback_service(
-        registry=registry,
-        models=(f"{FAMILY}/{name}",),
-        model_poll_seconds=3600.0,
+    with replay_service(
+        registry,
+        f"{FAMILY}/{name}",
         recommend_seconds=600.0,
         recommend_rules=None,
         recommend_max_distance=None,
         heatmap_max_bytes=max(1 << 20, *(len(photo.encoded) for photo in photos)),
         heatmap_max_pixels=max(1 << 20, size),
-        prediction_log_share=0.0,
     ) as service:
         began = time.perf_counter()
         answers = [_rates(answer) for answer in ask_all(service, f"{name} {version}", requests, _AT_ONCE)]
