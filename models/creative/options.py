@@ -17,7 +17,9 @@ class NetworkOptions:
     """The shape of the network."""
 
     backbone: str = option("resnet50", f"network: {', '.join(BACKBONES)}")
-    image_size: int = option(0, "side, pixels, that stored images are scaled to within the network; 0: as stored")
+    image_size: int = option(
+        0, "side, pixels, that stored images are scaled to within the network, after tones are counted; 0: as stored"
+    )
     tones: int = option(64, "features made of the shares of light and dark pixels, beside the backbone's; 0: none")
     dropout: float = option(0.0, "share of the features dropped in training, before the last layer")
 

@@ -61,6 +61,19 @@ def test_images_are_scaled_within() -> None:
     assert seen == [(1, 3, 32, 32)] * 2
 
 
+def test_tones_are_counted_of_pixels_as_they_are_stored() -> None:
+    """Every fourth row is white: scaled to half, grey ones come of it; of those taken as they are, every second is white."""
+    made = network(image_size=32)
+    assert made.tones is not None
+    seen = []
+    made.tones.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    image = torch.zeros((1, 3, 96, 64), dtype=torch.uint8)
+    image[:, :, ::4] = 255
+    made(image)
+    torch.testing.assert_close(seen[0], image[:, :, ::2, ::2])
+    assert seen[0].unique().tolist() == [0, 255]
+
+
 def test_what_is_served_takes_images_as_they_are_decoded() -> None:
     made = network()
     images = torch.randint(0, 256, (3, 32, 40, 3), dtype=torch.uint8)
