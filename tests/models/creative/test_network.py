@@ -62,7 +62,7 @@ def test_images_are_scaled_within() -> None:
 
 
 def test_tones_are_counted_of_pixels_as_they_are_stored() -> None:
-    """Every fourth row is white: scaled to half, grey ones come of it; of those taken as they are, every second is white."""
+    """Every fourth row is white: scaled to half, rows are grey; of those taken as they are, every second is white."""
     made = network(image_size=32)
     assert made.tones is not None
     seen = []
