@@ -62,8 +62,8 @@ def main() -> None:
     recalls = ", ".join(f"{row['variant']} {row['recall']:.4f}" for row in evaluation["by_variant"])
     text = (
         f"accuracy on {whole['right']} of {whole['images']} single images of {evaluation['products_judged']} held-out "
-        f"products (95 % {whole['low']:.4f} to {whole['high']:.4f}; recall {recalls}); {given.backbone} from scratch at "
-        f"{given.image_size} px ({given.size} px stored), {card['epochs']} epochs, best {card['best_epoch']}, "
+        f"products (95 % {whole['low']:.4f} to {whole['high']:.4f}; recall {recalls}); {given.backbone} from scratch "
+        f"at {given.image_size} px ({given.size} px stored), {card['epochs']} epochs, best {card['best_epoch']}, "
         f"training {card['seconds']:.0f} s, pipeline {made:.0f} s; images: {counts}; seed {given.seed}"
     )
     write_results("variant-accuracy", [Figure(ID, text, whole["accuracy"], "share", REACH)])
