@@ -40,7 +40,7 @@ def main() -> None:
     try:
         make_examples(folder / "examples", given.size, test=0.2, validation=0.05)
         for backbone in given.backbones:
-            flags = {"backbone": backbone, "max-epochs": given.max_epochs, "patience": given.max_epochs, "seed": 0}
+            flags = {"backbone": backbone, "weights": "none", "epochs": given.max_epochs, "seed": 0}
             train(folder / "examples", folder / backbone, flags)
             setting = f"{given.size} px, {given.max_epochs} epochs, from scratch"
             figures += measured(folder / backbone, backbone, setting)

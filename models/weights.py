@@ -6,6 +6,7 @@ Pretrained weights come from torchvision's enums (downloaded to its cache) or fr
 import hashlib
 import pickle
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,21 @@ def read_weights(folder: str | Path) -> dict[str, Tensor]:
     """
     with np.load(Path(folder) / WEIGHTS_FILE, allow_pickle=False) as arrays:
         return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+
+
+def load_trained(network: nn.Module, folder: str | Path) -> None:
+    """Loads the weights of an artifact, strictly, into a network of the same shape.
+
+    Raises:
+        WeightsError: there are none, they are damaged, or they are another network's.
+    """
+    try:
+        network.load_state_dict(read_weights(folder), strict=True)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, RuntimeError) as e:
+        reason = " ".join(str(e).split())[:200] or type(e).__name__
+        raise WeightsError(
+            f"cannot begin with {folder} ({reason}); expected an artifact of a network with the same options"
+        ) from e
 
 
 def load_pretrained(network: nn.Module, name: str, weights: str) -> None:

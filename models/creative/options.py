@@ -1,6 +1,7 @@
 """Options of the variant recogniser: everything that decides a network or a training run, refused at start-up."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from features.options import option
 from models.fit_options import FitOptions
@@ -41,8 +42,8 @@ class TrainOptions(NetworkOptions, FitOptions):
     examples: str = option("", "folder that the creative pipeline wrote (local or gs://)")
     weights: str = option(
         "imagenet",
-        "what training begins with: imagenet, the name of one of torchvision's weights, a file of them, or none: "
-        "from scratch",
+        "what training begins with: imagenet, the name of one of torchvision's weights, a file of them, the folder of "
+        "a recogniser that was trained before (of the same variants), or none: from scratch",
     )
     backbone_rate: float = option(0.3, "step size of pretrained weights, as a share of learning_rate; 0 freezes them")
     weight_decay: float = option(5e-2, "AdamW's decay of weights (biases and norms are left out)")
@@ -57,7 +58,9 @@ class TrainOptions(NetworkOptions, FitOptions):
         super().__post_init__()
         self.check_fit()
         if not self.weights:
-            raise OptionError("weights is ''; expected none, imagenet, the name of torchvision weights, or a file")
+            raise OptionError(
+                "weights is ''; expected none, imagenet, the name of torchvision weights, a file or folder"
+            )
         within("backbone_rate", self.backbone_rate, 0.0, 10.0, float)
         within("label_smoothing", self.label_smoothing, 0.0, 0.5, float)
         within("shift", self.shift, 0.0, 0.5, float)
@@ -65,5 +68,10 @@ class TrainOptions(NetworkOptions, FitOptions):
 
     @property
     def pretrained(self) -> bool:
-        """Whether training begins with weights that somebody else trained."""
+        """Whether training begins with weights that were trained before."""
         return self.weights != "none"
+
+    @property
+    def begins_with_recogniser(self) -> bool:
+        """Whether they are those of a recogniser, last layer included."""
+        return Path(self.weights).is_dir()

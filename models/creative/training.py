@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from features.creative_spec import SPEC
+from features.creative_spec import SPEC, CreativeSpec
 from features.fingerprinted import DATASET_CARD
-from features.storage import StoragePath, write_folder_atomic
+from features.storage import StoragePath, read_text, write_folder_atomic
 from models.artifact import write_json, write_text
 from models.checkpoint import identity_of
 from models.creative import golden
@@ -27,7 +27,7 @@ from models.creative.report import Mistake, render_report
 from models.fit_checkpoint import Checkpoint
 from models.fit_run import begin, fit
 from models.fitting import FitState, Progress
-from models.weights import save_weights
+from models.weights import WeightsError, load_trained, save_weights
 
 __all__ = ["measure", "train"]
 
@@ -58,7 +58,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Storag
 
     torch.manual_seed(options.seed)
     spec = folder.spec
-    network = VariantNetwork(options, len(spec.variants), options.weights)
+    network = _network(options, spec)
     fitter = Fitter(network, splits["train"], splits["validation"], options, device)
     checkpoint = Checkpoint(options.work_folder, identity_of(options, folder.card))
     if options.resume:
@@ -86,6 +86,20 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Storag
         write_text(staged / "report.html", render_report(evaluation, card, folder.card, mistakes, fitter.state.history))
     checkpoint.remove()
     return options.artifact
+
+
+def _network(options: TrainOptions, spec: CreativeSpec) -> VariantNetwork:
+    if not options.begins_with_recogniser:
+        return VariantNetwork(options, len(spec.variants), options.weights)
+    before = CreativeSpec.from_json(read_text(f"{options.weights}/{SPEC}"))
+    if before.variant_names != spec.variant_names:
+        raise WeightsError(
+            f"the recogniser in {options.weights} tells {', '.join(before.variant_names)} apart, the examples are "
+            f"{', '.join(spec.variant_names)}; begin with another, or with --weights none"
+        )
+    network = VariantNetwork(options, len(spec.variants))
+    load_trained(network, options.weights)
+    return network
 
 
 def measure(recognizer: Recognizer, split: Split, progress: Progress = lambda *_: None) -> dict[str, Any]:

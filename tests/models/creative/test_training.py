@@ -1,11 +1,12 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 import torchvision
 
-from features.creative_spec import CreativeSpec
+from features.creative_spec import CreativeSpec, VariantSpec
 from models.checkpoint import TrainingError
 from models.creative import golden, training
 from models.creative.dataset import ExamplesFolder
@@ -13,7 +14,7 @@ from models.creative.options import TrainOptions
 from models.creative.recognizer import Recognizer
 from models.creative.train import main
 from models.golden import GoldenError
-from models.weights import read_weights
+from models.weights import WeightsError, read_weights
 
 FILES = {
     "creative_spec.json",
@@ -112,7 +113,6 @@ def test_an_output_that_exists_is_kept(artifact, examples, make) -> None:
 
 
 def test_seven_variants_make_seven_outputs(make, tmp_path) -> None:
-    from features.creative_spec import VariantSpec
     from features.variants import DEFAULT_VARIANTS
 
     names = (*DEFAULT_VARIANTS, "recoloured")
@@ -122,6 +122,42 @@ def test_seven_variants_make_seven_outputs(make, tmp_path) -> None:
     model = training.train(TrainOptions(examples=str(examples), output=str(tmp_path / "model"), **options))
     assert Recognizer.load(model).variants == names
     assert len(json.loads((model / "evaluation.json").read_text())["confusion"]) == 7
+
+
+def test_a_training_begins_with_a_recogniser_trained_before(artifact, examples, make, tmp_path) -> None:
+    """A step so small that nothing moves shows that every weight was taken over, the last layer's too."""
+    options = {**make.small, "max_epochs": 1, "average": 0.0, "learning_rate": 1e-8, "weights": str(artifact)}
+    begun = training.train(TrainOptions(examples=str(examples), output=str(tmp_path / "model"), **options))
+    before, after = read_weights(artifact), read_weights(begun)
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        if "running_" not in name and "num_batches" not in name:
+            torch.testing.assert_close(after[name], value, atol=1e-5, rtol=0, msg=name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"backbone": "resnet34"}, "cannot begin with .*expected an artifact of a network with the same options"),
+        ({"tones": 8}, "cannot begin with .*expected an artifact of a network with the same options"),
+    ],
+)
+def test_weights_of_another_shape_are_refused(changes, said, artifact, examples, make, tmp_path) -> None:
+    options = {**make.small, "weights": str(artifact), **changes}
+    with pytest.raises(WeightsError, match=said) as e:
+        training.train(TrainOptions(examples=str(examples), output=str(tmp_path / "model"), **options))
+    assert "\n" not in str(e.value)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_recogniser_of_other_variants_is_refused(artifact, examples, make, tmp_path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(artifact, other)
+    spec = CreativeSpec(width=32, height=32, variants=(VariantSpec("original"), VariantSpec("darker")))
+    (other / "creative_spec.json").write_text(spec.to_json())
+    with pytest.raises(WeightsError, match="tells original, darker apart, the examples are original, brighter"):
+        options = {**make.small, "weights": str(other)}
+        training.train(TrainOptions(examples=str(examples), output=str(tmp_path / "model"), **options))
 
 
 def test_the_command_takes_weights_from_a_file(examples, tmp_path, capsys, make) -> None:
