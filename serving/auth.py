@@ -52,8 +52,9 @@ def admin_key(request: Request) -> str:
         ProblemError: 401 if there is none or it is unknown.
     """
     given = header_key(request)
-    if not ring(request).may_administer(given):
-        raise unauthorised("an admin key", given)
+    keys = ring(request)
+    if not keys.may_administer(given):
+        raise unauthorised("an admin key", given, writes=keys.may_write(given))
     return given or ""
 
 
@@ -68,7 +69,7 @@ def any_key(request: Request) -> str:
     if keys.may_administer(given):
         return given or ""
     if not keys.public_predictions:
-        raise unauthorised("an admin key", given)
+        raise unauthorised("an admin key", given, writes=keys.may_write(given))
     given = given or request.query_params.get("writeKey")
     if not keys.may_write(given):
         raise unauthorised("a write key or an admin key", given)
@@ -97,9 +98,16 @@ def ring(request: Request) -> KeyRing:
     return keys
 
 
-def unauthorised(expected: str, given: str | None) -> ProblemError:
-    """Returns a 401 that says what was expected, and never what was given."""
-    found = "no key was given" if not given else "the key given is unknown"
+def unauthorised(expected: str, given: str | None, *, writes: bool = False) -> ProblemError:
+    """Returns a 401 that says what was expected, and never what was given.
+
+    Args:
+        expected: the kind of key.
+        given: the key of the request.
+        writes: whether it is a write key, where that is not enough.
+    """
+    unknown = "the key given is a write key" if writes else "the key given is unknown"
+    found = unknown if given else "no key was given"
     return ProblemError(
         401,
         "unauthorized",

@@ -9,6 +9,8 @@ import typer
 
 from augury.commands.parameters import model_name
 from features.storage import local_folder
+from models.artifact import PredictorError
+from models.cards import read_json
 from models.registry import Registry, RegistryError
 
 ModelOption = Annotated[
@@ -41,15 +43,25 @@ def choose(family: str, artifact: str | None, registry: str, model: str | None, 
         typer.BadParameter: the options contradict each other.
         RegistryError: there is no such version, or more than one model to choose from.
         IntegrityError: the version is not what was published.
+        PredictorError: the artifact is of another family.
     """
     if artifact is not None:
         if model is not None:
             raise typer.BadParameter("it has the model; leave out --model or --artifact", param_hint="--artifact")
-        return Chosen(local_folder(artifact), artifact, "unpublished")
+        folder = local_folder(artifact)
+        _check_family(folder, family)
+        return Chosen(folder, artifact, "unpublished")
     opened = Registry(registry)
     name = _name(family, opened.names(family), registry, model)
     found = opened.resolve(family, name, version)
     return Chosen(opened.open_version(family, name, found), f"{family}/{name}", found)
+
+
+def _check_family(folder: Path, family: str) -> None:
+    card = folder / "model_card.json"
+    found = read_json(card).get("family") if card.exists() else None  # without a card, whoever opens it says what lacks
+    if found not in (None, family):
+        raise PredictorError(f"{folder} is a model of {found}; expected one of {family}")
 
 
 def _name(family: str, names: Sequence[str], registry: str, model: str | None) -> str:

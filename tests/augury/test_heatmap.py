@@ -110,6 +110,13 @@ def test_several_images_and_patterns(run, artifact, shots, tmp_path) -> None:
     assert found.shape == (90, 144, 3)
 
 
+def test_a_model_of_another_family_is_told(run, shots, tmp_path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "model_card.json").write_text('{"family": "behavior"}')
+    done = run("shots/a.png", "--json", "--artifact", "other", code=1)
+    assert done.stderr == "error: other is a model of behavior; expected one of attention\n"
+
+
 def test_a_model_of_the_registry(run, artifact, shots, tmp_path) -> None:
     registry = Registry(tmp_path / "registry")
     argv = ("shots/a.png", "--json", "--registry", "registry")

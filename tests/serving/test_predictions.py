@@ -208,6 +208,17 @@ def test_models_say_what_they_are(client: httpx.Client, model: LoadedModel) -> N
     assert client.post("/v1/models/other/reload").json()["error"] == "unknown_model"
 
 
+def test_a_write_key_is_told_that_it_is_one_where_an_admin_key_is_needed(service: Loopback) -> None:
+    address = f"http://{service.host}:{service.port}"
+    found = httpx.get(f"{address}/v1/predict/{NAME}/x?version=20260101", headers={"Authorization": "Bearer w"})
+    assert found.status_code == 401
+    assert found.json()["detail"].startswith("the key given is a write key; expected an admin key")
+    assert (
+        "unknown; expected an admin key"
+        in httpx.get(f"{address}/v1/models", headers={"Authorization": "Bearer v"}).text
+    )
+
+
 def test_a_reload_takes_the_new_champion_without_waiting(tmp_path: Path) -> None:
     root = tmp_path / "registry"
     publish(root)
