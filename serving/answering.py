@@ -9,6 +9,7 @@ from prometheus_client import Counter
 from features.recent_events import RecentRules
 from serving.archive import PREDICTIONS
 from serving.behavior_models import behavior_family
+from serving.explanations import Explainer
 from serving.models import Family, Loaded, ModelShelf, loads_counter
 from serving.scoring import Scorer
 from serving.state import Services
@@ -22,8 +23,8 @@ async def open_answering(services: Services, rules: RecentRules) -> AsyncIterato
     """Gives the services their shelves and what uses them, if a registry is set, and closes them afterwards.
 
     Args:
-        services: with the archive open; ``shelves``, ``scorer``, ``prediction_log``, ``heatmaps`` and
-            ``recommendations`` are set.
+        services: with the archive open; ``shelves``, ``scorer``, ``explainer``, ``prediction_log``, ``heatmaps``
+            and ``recommendations`` are set.
         rules: what the fast store keeps.
     """
     settings, counted_in = services.settings, services.metrics.registry
@@ -39,7 +40,11 @@ async def open_answering(services: Services, rules: RecentRules) -> AsyncIterato
             await log.start()
             scorer = Scorer()
             stack.push_async_callback(scorer.close)
-            services.scorer, services.prediction_log = scorer, log
+            explainer = Explainer(
+                settings.explain_queue, settings.explain_seconds, lambda: scorer.waiting, counted_in=counted_in
+            )
+            stack.push_async_callback(explainer.close)
+            services.scorer, services.explainer, services.prediction_log = scorer, explainer, log
             await _open_shelf(stack, services, behavior_family(rules), loads)
         if settings.names_of("attention") is not None:
             from serving.attention.heatmaps import open_heatmaps

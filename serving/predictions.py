@@ -18,10 +18,11 @@ from features.segment import adapt_messages
 from models.behavior.loaded import FAMILY, LoadedModel
 from models.behavior.scoring import History, Scored
 from serving.asked_model import asked_model
-from serving.auth import any_key
+from serving.auth import admin_key, any_key
 from serving.bodies import read_body
 from serving.collection import Collector
 from serving.errors import ProblemError, problems
+from serving.explanations import Attributed, Explain, check_method
 from serving.ingest import SOURCE
 from serving.refusals import detail_of
 from serving.scoring import ScorerBusyError
@@ -81,6 +82,9 @@ class Prediction(BaseModel):
     events_used: int = Field(description="events that the prediction was made from")
     known: bool = Field(description="false: there was nothing to predict from, and this is the base rate")
     truncated: bool = Field(description="true: older events that training would have seen may be gone")
+    attribution: Attributed | None = Field(
+        default=None, description="which events moved the probability; only where `explain` asks for it"
+    )
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class _Question:
     visitor: str | None
     history: History
     asked_by: str
+    explain: str | None
 
 
 @router.get(
@@ -101,8 +106,11 @@ class _Question:
     dependencies=[Depends(any_key)],
     openapi_extra={"security": [{"writeKey": []}, {"adminKey": []}]},
 )
-async def predict(request: Request, model: _Model, visitor: _Visitor, version: _Version = None) -> Response:
+async def predict(
+    request: Request, model: _Model, visitor: _Visitor, version: _Version = None, explain: Explain = None
+) -> Response:
     """Predict for a visitor, from the recent events in the fast store."""
+    _check_explain(request, explain)
     asked = services(request)
     loaded = await asked_model(request, asked.shelves.get(FAMILY), model, version)
     try:
@@ -111,7 +119,9 @@ async def predict(request: Request, model: _Model, visitor: _Visitor, version: _
         raise ProblemError(
             503, "store_unavailable", "the fast store cannot be read now; ask again later", headers={"Retry-After": "5"}
         ) from None
-    return await _answer(asked, _Question(loaded, recent.visitor, History(recent.rows, recent.full), "visitor"))
+    return await _answer(
+        asked, _Question(loaded, recent.visitor, History(recent.rows, recent.full), "visitor", explain)
+    )
 
 
 @router.post(
@@ -122,8 +132,11 @@ async def predict(request: Request, model: _Model, visitor: _Visitor, version: _
     dependencies=[Depends(any_key)],
     openapi_extra={**_EVENTS, "security": [{"writeKey": []}, {"adminKey": []}]},
 )
-async def predict_events(request: Request, model: _Model, version: _Version = None) -> Response:
+async def predict_events(
+    request: Request, model: _Model, version: _Version = None, explain: Explain = None
+) -> Response:
     """Predict from the events in the body; nothing is collected."""
+    _check_explain(request, explain)
     asked = services(request)
     loaded = await asked_model(request, asked.shelves.get(FAMILY), model, version)
     body = await read_body(request.receive, dict(request.scope["headers"]), asked.settings.max_batch_bytes)
@@ -132,7 +145,7 @@ async def predict_events(request: Request, model: _Model, version: _Version = No
     events = kept_events(messages, texts, asked.cleaning)
     ids = events.column("anonymous_id")
     visitor = ids[len(ids) - 1].as_py() if len(ids) else None
-    return await _answer(asked, _Question(loaded, visitor, History(encode_events(events)), "events"))
+    return await _answer(asked, _Question(loaded, visitor, History(encode_events(events)), "events", explain))
 
 
 def read_messages(
@@ -216,13 +229,34 @@ def _bad_event(index: int, reason: str, detail: str) -> ProblemError:
     )
 
 
+def _check_explain(request: Request, explain: str | None) -> None:
+    """Refuses a way to explain that there is not, and whoever may not ask."""
+    if explain is not None:
+        admin_key(request)  # it tells a visitor's events, and costs as much as a prediction for each
+        check_method(explain)
+
+
 async def _answer(asked: Services, question: _Question) -> Response:
+    if question.explain is None:
+        return _said(asked, question, await _score(asked, question), None)
+    with asked.explainer.place() as place:
+        scored = await _score(asked, question)
+        attribution = await asked.explainer.explain(place, question.model, question.history, scored)
+    return _said(asked, question, scored, attribution)
+
+
+async def _score(asked: Services, question: _Question) -> Scored:
     try:
         scored: Scored = await asked.scorer.score(question.model, question.history)
+        return scored
     except ScorerBusyError as e:
         raise ProblemError(429, "busy", str(e), headers={"Retry-After": "1"}) from None
     except RecentEventsError as e:
         raise ProblemError(503, "store_unreadable", str(e)) from None
+
+
+def _said(asked: Services, question: _Question, scored: Scored, attribution: dict[str, Any] | None) -> Response:
+    """Logs a prediction and returns the answer."""
     probability, segment = question.model.headline(scored.probabilities)
     prediction_id = uuid4().hex
     said = {
@@ -238,7 +272,10 @@ async def _answer(asked: Services, question: _Question) -> Response:
         "truncated": scored.truncated,
     }
     if asked.prediction_log is not None:
-        asked.prediction_log.record(
-            prediction_id, {**said, "events_hash": scored.events_hash, "asked_by": question.asked_by}
-        )
+        line = {**said, "events_hash": scored.events_hash, "asked_by": question.asked_by}
+        if attribution is not None:
+            line["explained"] = attribution["method"]
+        asked.prediction_log.record(prediction_id, line)
+    if attribution is not None:
+        said["attribution"] = attribution
     return Response(orjson.dumps({"prediction_id": prediction_id, **said}), media_type="application/json")

@@ -43,6 +43,11 @@ class Scorer:
         self._thread = threading.Thread(target=self._run, name="scorer", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a prediction waits to be made, or is being made."""
+        return self._waiting > 0
+
     async def score(self, model: LoadedModel, history: History) -> Scored:
         """Returns what a model says of a visitor.
 

@@ -128,6 +128,10 @@ class Settings(BaseSettings):
     prediction_log_days: int = Field(
         90, ge=1, description="days that logged predictions, heatmaps and recommendations are kept"
     )
+    explain_queue: int = Field(
+        4, ge=0, le=1_000, description="further predictions that a worker lets wait to be explained, one at a time"
+    )
+    explain_seconds: float = Field(5.0, gt=0, le=600, description="time limit of an explanation, waiting included")
     heatmap_threads: int = Field(2, ge=1, le=64, description="heatmaps that a worker makes at once")
     heatmap_model_threads: int = Field(2, ge=1, le=64, description="threads that the model may use for one heatmap")
     heatmap_device: Literal["cpu", "cuda"] = Field("cpu", description="what models of attention run on")

@@ -26,6 +26,7 @@ class Services:
         catch_up: ``serving.catch_up.CatchUp``, or None where the archive leaves no local files.
         shelves: ``serving.models.ModelShelf`` of each family that is served, by its name; empty without a registry.
         scorer: what answers with the models of ``behavior``, or None.
+        explainer: what explains their predictions, or None.
         prediction_log: where predictions are logged, or None.
         heatmaps: ``serving.attention.heatmaps.Heatmaps``, or None where ``attention`` is not served.
         recommendations: ``serving.creative.recommendations.Recommendations``, or None where ``creative`` is not served.
@@ -40,6 +41,7 @@ class Services:
     catch_up: Any = None
     shelves: dict[str, Any] = field(default_factory=dict)
     scorer: Any = None
+    explainer: Any = None
     prediction_log: Any = None
     heatmaps: Any = None
     recommendations: Any = None

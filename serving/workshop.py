@@ -44,7 +44,14 @@ class Workshop:
     """
 
     def __init__(
-        self, threads: int, most_waiting: int, seconds: float, watch: Callable[[int], object] = lambda _: None
+        self,
+        threads: int,
+        most_waiting: int,
+        seconds: float,
+        watch: Callable[[int], object] = lambda _: None,
+        *,
+        name: str = "heatmap",
+        remedy: str = "send a smaller image, or ask again later",
     ) -> None:
         """Starts nothing yet.
 
@@ -53,11 +60,14 @@ class Workshop:
             most_waiting: further jobs that may wait.
             seconds: time limit of a job, waiting included.
             watch: told how many places are taken, whenever that changes.
+            name: that its threads' names begin with.
+            remedy: what to do about a job that took too long.
         """
         self._watch = watch
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="heatmap")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._places = threads + most_waiting
         self._seconds = seconds
+        self._remedy = remedy
         self._closed = False
         self.taken = 0
 
@@ -73,7 +83,7 @@ class Workshop:
             raise ClosedError(_CLOSED)
         if self.taken >= self._places:
             raise BusyError(f"{self.taken} requests are at work or waiting; ask again in a second")
-        place = Place(self._threads, self._seconds)
+        place = Place(self._threads, self._seconds, self._remedy)
         self._take(1)
         try:
             yield place
@@ -99,8 +109,8 @@ class Workshop:
 class Place:
     """A place in the workshop, for one job."""
 
-    def __init__(self, threads: ThreadPoolExecutor, seconds: float) -> None:
-        self._threads, self._seconds = threads, seconds
+    def __init__(self, threads: ThreadPoolExecutor, seconds: float, remedy: str) -> None:
+        self._threads, self._seconds, self._remedy = threads, seconds, remedy
         self._job: Future[Any] | None = None
 
     async def run(self, job: Callable[[Check], T]) -> T:
@@ -133,7 +143,7 @@ class Place:
             raise ClosedError(_CLOSED) from None  # it is the job that was cancelled, not who waits for it
 
     def _time_up(self) -> TimeUpError:
-        return TimeUpError(f"it took longer than {self._seconds:g} s; send a smaller image, or ask again later")
+        return TimeUpError(f"it took longer than {self._seconds:g} s; {self._remedy}")
 
     def left_behind(self) -> "Future[Any] | None":
         """Returns the job if it is still being done; one that has not begun is given up."""

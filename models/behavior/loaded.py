@@ -80,9 +80,17 @@ class LoadedModel:
         Args:
             probabilities: float32 (C,).
         """
-        label = 1 if len(probabilities) == 2 else int(probabilities.argmax())
+        label = self.leading_class(probabilities)
         probability = float(probabilities[label])
         return probability, segment_of(probability, self.segment_edges[label])
+
+    def leading_class(self, probabilities: Floats) -> int:
+        """Returns the class whose probability the answer leads with: 1 of two; of more, the likeliest.
+
+        Args:
+            probabilities: float32 (C,).
+        """
+        return 1 if len(probabilities) == 2 else int(probabilities.argmax())
 
 
 def load_model(folder: Path, name: str, version: str, rules: RecentRules | None = None) -> LoadedModel:
