@@ -49,7 +49,7 @@ def main() -> None:
 
 def _figures(scratch: Path, store: EmbeddedStore, bentoml: Path, seconds: int) -> list[Figure]:
     shop = publish_model(scratch)
-    visitors = _fill(store, shop.events)
+    visitors = fill_store(store, shop.events)
 
     key = f"?writeKey={WRITE_KEY}"
     asked = [request("GET", f"/v1/predict/purchase/{visitor}{key}") for visitor in visitors]
@@ -95,7 +95,7 @@ def _cycle(asked: Sequence[bytes], count: int) -> Iterator[bytes]:
     return (asked[place % len(asked)] for place in range(count))
 
 
-def _fill(store: EmbeddedStore, events: str) -> list[str]:
+def fill_store(store: EmbeddedStore, events: str) -> list[str]:
     """Pushes the simulated events and returns the visitors, in the order in which they are first seen."""
     client = redis.Redis.from_url(store.url, protocol=2)
     rules = RecentRules(max_age_days=3650)

@@ -32,6 +32,7 @@ class Service:
     Attributes:
         port: where it listens, on 127.0.0.1.
         state: its state folder.
+        process: id of its supervisor.
     """
 
     def __init__(self, state: Path, settings: Mapping[str, str]) -> None:
@@ -49,6 +50,7 @@ class Service:
         }
         command = [sys.executable, "-m", "augury.cli", "serve"]
         self._process = subprocess.Popen(command, env=environment, start_new_session=True)
+        self.process = self._process.pid
 
     def wait_until_ready(self) -> None:
         """Returns when ``/readyz`` answers 200.

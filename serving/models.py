@@ -8,6 +8,7 @@ the one before answers.
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import time
 from collections import OrderedDict
@@ -23,6 +24,7 @@ from models.registry import Registry, RegistryError
 
 _PINNED = 2
 _AGAIN_SECONDS = 60.0
+_LIST_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +105,8 @@ class ModelShelf(Generic[M]):
             registry: a registry, or its local folder or ``gs://`` URL.
             family: of the models.
             names: models to answer with; none: every one that has a champion.
-            poll_seconds: how often new champions are looked for.
+            poll_seconds: how often new champions are looked for: one small file is read for each model. Models that
+                are new to the registry are looked for every 10 seconds at most, since a folder is listed for that.
             loads: where loads are counted; see ``loads_counter``.
         """
         self._registry = registry if isinstance(registry, Registry) else Registry(registry)
@@ -115,6 +118,8 @@ class ModelShelf(Generic[M]):
         self._pinned: OrderedDict[tuple[str, str], M] = OrderedDict()
         self._lock = asyncio.Lock()
         self._polled = False
+        self._listed: list[str] = []
+        self._listed_at = -math.inf
         self._task: asyncio.Task[None] | None = None
         self._loads = loads if loads is not None else loads_counter(CollectorRegistry())
 
@@ -177,21 +182,19 @@ class ModelShelf(Generic[M]):
         self._pinned.move_to_end(key)
         return self._pinned[key]
 
-    async def refresh(self, name: str | None = None) -> None:
+    async def refresh(self, name: str | None = None, *, listed_before: float = math.inf) -> None:
         """Looks for new champions now.
 
         Args:
             name: of the one model to look after, even if its version failed a moment ago; None: all of them. One
                 that this service does not answer with is left alone.
+            listed_before: the registry is asked for its models again if it was asked before that (monotonic seconds).
         """
         if name and self._wanted and name not in self._wanted:
             return
         async with self._lock:
             try:
-                names = (
-                    [name] if name else list(self._wanted) or await asyncio.to_thread(self._registry.names, self.family)
-                )
-                for each in names:
+                for each in [name] if name else list(self._wanted) or await self._names(listed_before):
                     await self._refresh(each, force=name is not None)
             except (AuguryError, OSError) as e:
                 _log.error("the model registry cannot be read: %s", e)
@@ -202,9 +205,16 @@ class ModelShelf(Generic[M]):
         while True:
             await asyncio.sleep(self._poll_seconds)
             try:
-                await self.refresh()
+                await self.refresh(listed_before=time.monotonic() - _LIST_SECONDS)
             except Exception:  # noqa: BLE001 - whatever it was, the next look may go well
                 _log.exception("looking for new champions failed")
+
+    async def _names(self, listed_before: float) -> list[str]:
+        """Returns the names of the family's models, asking the registry if it was not asked of late."""
+        if self._listed_at < listed_before:
+            self._listed = await asyncio.to_thread(self._registry.names, self.family)
+            self._listed_at = time.monotonic()
+        return self._listed
 
     async def _refresh(self, name: str, force: bool) -> None:
         slot: _Slot[M] = self._slots.get(name, _Slot())

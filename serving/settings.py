@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     models: Annotated[Texts, AfterValidator(_models)] = Field(
         (), description="models to answer with, as NAME (of behavior) or FAMILY/NAME; none: all that have a champion"
     )
-    model_poll_seconds: float = Field(10.0, gt=0, description="how often a new champion is looked for")
+    model_poll_seconds: float = Field(2.0, gt=0, description="how often a new champion is looked for")
     store_events: int = Field(200, ge=1, le=5_000, description="most recent events kept of a visitor")
     store_days: float = Field(30.0, gt=0, description="days after which an event leaves the fast store")
     store_types: Annotated[Texts, AfterValidator(_types)] = Field(EVENT_TYPES, description="event types kept there")

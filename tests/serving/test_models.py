@@ -41,7 +41,7 @@ def make_champion(root: Path, folder: Path, name: str = NAME) -> str:
 
 def run(
     test: Callable[..., Awaitable[None]],
-    root: Path,
+    root: Path | Registry,
     names: tuple[str, ...],
     poll_seconds: float,
     family: Family = behavior_family(),  # noqa: B008 - frozen
@@ -200,6 +200,28 @@ def test_a_model_promoted_later_is_found(root: Path) -> None:
         assert (await shelf.get(NAME)).version == version
 
     run(test, root, (), 3600)
+
+
+def test_the_pointers_are_read_often_and_the_folder_of_models_seldom(root: Path, tmp_path: Path) -> None:
+    first = make_champion(root, variant(tmp_path, 1))
+    listed: list[str] = []
+
+    class Counted(Registry):
+        def names(self, family: str) -> list[str]:
+            listed.append(family)
+            return super().names(family)
+
+    async def test(shelf: ModelShelf) -> None:
+        assert (await shelf.get(NAME)).version == first
+        second = make_champion(root, variant(tmp_path, 2))
+        async with asyncio.timeout(20):
+            while (await shelf.get(NAME)).version != second:
+                await asyncio.sleep(0.01)
+        assert listed == ["behavior"]
+        await shelf.refresh()  # whoever asks is told of all there are now
+        assert listed == ["behavior"] * 2
+
+    run(test, Counted(root), (), 0.05)
 
 
 def test_versions_by_name_are_loaded_once_and_few_stay(root: Path, tmp_path: Path) -> None:
