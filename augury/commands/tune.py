@@ -16,7 +16,7 @@ def tune() -> None:
 
 
 @app.command()
-@takes(TuneOptions, leave_out=("units", "dropout", "l2", "resume"))
+@takes(TuneOptions, leave_out=("units", "dropout", "l2", "resume", "importance_examples"))
 def behavior(options: TuneOptions) -> None:
     """Search units, dropout and L2 of a model of what visitors will do.
 

@@ -31,6 +31,7 @@ def evaluate(
     history: Sequence[Mapping[str, float]] = (),
     class_names: Sequence[str] | None = None,
     truth: npt.ArrayLike | None = None,
+    importance: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Returns all figures and curves, ready for ``json.dumps(..., allow_nan=False)``; undefined figures are None.
 
@@ -43,12 +44,13 @@ def evaluate(
         history: one row per epoch: ``epoch`` and any numbers, such as ``train_loss`` and ``validation_loss``.
         class_names: C names; by default "no" and "yes", or "class 0", "class 1", ...
         truth: the true probabilities (N, C) where they are known, as for simulated data.
+        importance: what ``models.behavior.importance.permutation_importance`` returned.
 
     Returns:
         ``metrics`` (the model's flat figures, for gates and the model card), ``figures`` (name -> flat figures),
         ``differences`` (baseline -> AUC of the model minus its own, with an interval), ``views`` (curves, segments,
         the model's segment edges and slices of class 1, or of every class of more than two), ``calibration``,
-        ``history``, ``truth`` and counts.
+        ``history``, ``truth``, ``importance`` and counts.
 
     Raises:
         MetricsError: nothing to measure; see ``metrics.check_predictions``.
@@ -87,6 +89,7 @@ def evaluate(
         "calibration": _calibration(y, model, bare, calibration),
         "history": [dict(row) for row in history],
         "truth": None if truth is None else _truth(y, named, truth),
+        "importance": None if importance is None else dict(importance),
     }
 
 

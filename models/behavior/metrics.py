@@ -116,7 +116,7 @@ def auc_with_interval(labels: npt.ArrayLike, probabilities: npt.ArrayLike, level
     characteristic curves", Biometrics 1988; computed from mid-ranks in O(N log N) as by Sun and Xu, "Fast
     implementation of DeLong's algorithm", IEEE Signal Processing Letters 2014. The interval is normal, cut at 0 and 1.
     """
-    value, influence = _macro(labels, probabilities)
+    value, influence = auc_influence(labels, probabilities)
     low, high = _normal_interval(value, influence, level)
     return Interval(value, max(low, 0.0), min(high, 1.0))
 
@@ -125,8 +125,18 @@ def auc_difference(
     labels: npt.ArrayLike, probabilities: npt.ArrayLike, others: npt.ArrayLike, level: float = 0.95
 ) -> Interval:
     """Returns AUC of ``probabilities`` minus AUC of ``others`` on the same examples, with DeLong's paired interval."""
-    (a, influence_a), (b, influence_b) = _macro(labels, probabilities), _macro(labels, others)
+    (a, influence_a), (b, influence_b) = auc_influence(labels, probabilities), auc_influence(labels, others)
     return Interval(a - b, *_normal_interval(a - b, influence_a - influence_b, level))
+
+
+def auc_influence(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[float, Floats]:
+    """Returns the AUC (macro beyond two classes) and float64 (N,) what each example contributes to its error.
+
+    The squares add up to DeLong's variance; of differences and means of AUCs the same holds of differences and means.
+    """
+    views = one_vs_rest(*check_predictions(labels, probabilities))
+    parts = [_auc_influence(positive, scores) for _, positive, scores in views]
+    return float(np.mean([auc for auc, _ in parts])), np.mean([influence for _, influence in parts], axis=0)
 
 
 def pr_auc(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
@@ -256,12 +266,6 @@ def segments(positive: Bools, scores: Floats, names: tuple[str, ...] = SEGMENTS)
         )
         for name, hits in zip(names, held, strict=True)
     ]
-
-
-def _macro(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[float, Floats]:
-    views = one_vs_rest(*check_predictions(labels, probabilities))
-    parts = [_auc_influence(positive, scores) for _, positive, scores in views]
-    return float(np.mean([auc for auc, _ in parts])), np.mean([influence for _, influence in parts], axis=0)
 
 
 def _auc_influence(positive: Bools, scores: Floats) -> tuple[float, Floats]:

@@ -38,6 +38,8 @@ class NetworkOptions:
 class TrainOptions(NetworkOptions, TrainingRun):
     """What to train on, where to write, and how to train."""
 
+    irrelevant = (*TrainingRun.irrelevant, "importance_examples")
+
     examples: str = option("", "folder that the examples pipeline wrote (local or gs://)")
     output: str = option("", "folder of the artifact; it must not exist yet")
     work_dir: str | None = option(None, "folder of checkpoints and TensorBoard logs; <output>.work if not given")
@@ -51,6 +53,9 @@ class TrainOptions(NetworkOptions, TrainingRun):
         "alone is the weight of class 1",
     )
     seed: int = option(0, "decides initial weights, order of examples and dropout")
+    importance_examples: int = option(
+        4000, "test examples on which the importance of features is measured; 0: it is not"
+    )
     resume: bool = option(False, "go on from the checkpoint in the work folder, where there is one")
 
     def __post_init__(self) -> None:
@@ -63,6 +68,7 @@ class TrainOptions(NetworkOptions, TrainingRun):
         within("max_epochs", self.max_epochs, 1, 100_000, int)
         within("patience", self.patience, 1, 100_000, int)
         within("seed", self.seed, 0, 2**31 - 1, int)
+        within("importance_examples", self.importance_examples, 0, 10_000_000, int)
         if self.class_weight not in ("auto", "none"):
             _given_weights(self.class_weight)
 

@@ -122,6 +122,25 @@ def segments(curves: Curves, names: Mapping[str, str], label: str) -> str:
     return as_svg(figure, label)
 
 
+@mpl.rc_context(STYLE)
+def importance(groups: Sequence[Mapping[str, Any]], label: str) -> str:
+    """Draws by how much the AUC drops without each group of features, with its interval."""
+    figure = Figure(figsize=(7.2, 0.9 + 0.27 * len(groups)), layout="constrained")
+    axes = figure.subplots()
+    drops = [group["auc_drop"] for group in groups]
+    values = [drop["value"] for drop in drops]
+    spread = [[drop["value"] - drop["low"] for drop in drops], [drop["high"] - drop["value"] for drop in drops]]
+    places = range(len(groups))
+    axes.barh(places, values, 0.7, color=SERIES[0])
+    axes.errorbar(values, places, xerr=spread, fmt="none", ecolor=INK, elinewidth=1.2, capsize=2)
+    axes.axvline(0, color=FAINT, lw=1)
+    axes.set_yticks(places, [group["name"] for group in groups])
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("AUC lost when the features say nothing any more")
+    return as_svg(figure, label)
+
+
 def _lines(curves: Curves, names: Mapping[str, str], which: str, legend: str) -> tuple[Figure, Any]:
     figure, axes = new_figure()
     for (key, found), colour, dashes in zip(curves.items(), SERIES, _DASHES, strict=False):

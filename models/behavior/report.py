@@ -61,6 +61,7 @@ def render_report(
         shares=_SHARES,
         verdicts=list(_verdicts(evaluation)),
         views=[_view(view, names, index) for index, view in enumerate(evaluation["views"])],
+        importance=_importance(evaluation.get("importance")),
         learning=Markup(learning(evaluation["history"], "learning")) if evaluation["history"] else None,
         subject=str(card.get("generator") or data.get("generator") or "behaviour"),
         card=list(card_rows({key: value for key, value in card.items() if key not in ("history", "metrics")})),
@@ -93,6 +94,14 @@ def _view(view: Mapping[str, Any], names: Mapping[str, str], index: int) -> dict
         "plots": {name: Markup(svg) for name, svg in drawn.items()},
         "stats": stats,
     }
+
+
+def _importance(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Returns what permuting the features cost, the most important group first, with its plot."""
+    if not found:
+        return None
+    groups = sorted(found["groups"], key=lambda group: -group["auc_drop"]["value"])
+    return {**found, "groups": groups, "plot": Markup(plots.importance(groups, "importance"))}
 
 
 def _figure_rows(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

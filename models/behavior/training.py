@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import tensorflow as tf
 
 from features.fingerprinted import DATASET_CARD
+from features.spec import FeatureSpec
 from features.splits import SPLITS
 from features.storage import StorageError, StoragePath, list_files, write_folder_atomic
 from models.artifact import write_json, write_text
@@ -24,7 +25,9 @@ from models.behavior.checkpoint import Checkpoint
 from models.behavior.dataset import Examples, ExamplesFolder
 from models.behavior.evaluation import MODEL, evaluate
 from models.behavior.export import export
+from models.behavior.feature_groups import feature_groups
 from models.behavior.fitting import FitState, Fitter, Labelled, Progress, softmax
+from models.behavior.importance import Predict, choose, permutation_importance
 from models.behavior.layout import Layout, Packed, pack
 from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
@@ -80,6 +83,11 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Storag
     probabilities = {MODEL: scaling.apply(logits), **baselines(examples, layout.classes, options.seed)}
     progress("compare", 1, 1, "")
     test = examples["test"]
+    importance = None
+    if options.importance_examples:
+        importance = measured_importance(
+            options, folder.spec, packed["test"], test, instances, lambda p: scaling.apply(fitter.predict(p)), progress
+        )
     evaluation = evaluate(
         test.labels,
         probabilities,
@@ -87,6 +95,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Storag
         uncalibrated=softmax(logits),
         calibration=scaling,
         history=fitter.state.history,
+        importance=importance,
     )
 
     with write_folder_atomic(options.output) as staged:
@@ -144,6 +153,41 @@ def baselines(examples: Mapping[str, Examples], classes: int, seed: int) -> dict
         train.coded, train.labels, validation.coded, validation.labels, classes, TreesOptions(seed=seed)
     )
     return {"trees": trees.predict(test.coded), "base_rate": base_rate(train.labels, classes, len(test))}
+
+
+def measured_importance(
+    options: TrainOptions,
+    spec: FeatureSpec,
+    packed: Packed,
+    test: Examples,
+    instances: pa.Table,
+    predict: Predict,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Returns the permutation importance of the groups of features, on some of the test examples.
+
+    Args:
+        options: of the training.
+        spec: of the examples.
+        packed: the test examples.
+        test: the same, with their labels and visitors.
+        instances: the golden set, whose raw events tell whose a hash bucket is.
+        predict: the model, calibrated.
+        progress: told of the groups done.
+    """
+    rows = choose(test.labels, options.importance_examples, options.seed)
+    lists = instances.column("events").combine_chunks()
+    groups = feature_groups(spec, pa.Table.from_struct_array(lists.flatten()))
+    return permutation_importance(
+        packed.take(rows),
+        test.labels[rows],
+        test.visitor.take(pa.array(rows)),
+        groups,
+        Layout.of(spec),
+        predict,
+        seed=options.seed,
+        progress=lambda done, total, name: progress("importance", done, total, name),
+    )
 
 
 def predict_golden(

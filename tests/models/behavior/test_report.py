@@ -83,6 +83,50 @@ def test_it_shows_every_plot_and_says_what_each_means(text):
         assert {f"{plot}-title", f"{plot}-text"} <= set(page.ids)
 
 
+IMPORTANCE = {
+    "examples": 1500,
+    "visitors": 1400,
+    "repeats": 5,
+    "seed": 0,
+    "auc": 0.8,
+    "log_loss": 0.4,
+    "groups": [
+        {
+            "name": name,
+            "features": [name.partition("/")[2], "<i>"],
+            "told_apart": told_apart,
+            "auc_drop": {"value": drop, "standard_error": 0.01, "low": drop - 0.02, "high": drop + 0.02},
+            "log_loss_rise": {"value": drop / 2, "standard_error": 0.005, "low": drop / 2, "high": drop},
+        }
+        for name, drop, told_apart in (("step/dwell", -0.0012, None), ("hash/event", 0.125, 0.87))
+    ],
+}
+
+
+def test_it_shows_what_the_model_looks_at_the_most_important_first():
+    text = render_report(evaluation(importance=IMPORTANCE), CARD, DATA)
+    page = Page(text)
+    assert page.tags.count("svg") == 8
+    assert {"importance-title", "importance-text"} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    flat = " ".join("".join(page.text).split())
+    assert "on 1,500 of the test examples, 5 times over" in flat
+    rows = re.findall(r"<tr><th scope=\"row\">(hash/event|step/dwell)</th>(.*?)</tr>", text)
+    assert [name for name, _ in rows] == ["hash/event", "step/dwell"]
+    assert re.findall(r">([^<>]*)</td>", rows[0][1]) == [
+        "event, &lt;i&gt;",
+        *("+0.1250", "0.0100", "+0.0625", "0.0050", "87 %"),
+    ]
+    assert "\N{MINUS SIGN}0.0012" in rows[1][1]
+    assert "What does it look at?" not in "".join(Page(render_report(evaluation())).text)
+
+
+def test_an_evaluation_that_is_older_than_importance_is_shown_without():
+    found = evaluation()
+    assert found.pop("importance") is None
+    assert Page(render_report(found, CARD, DATA)).tags.count("svg") == 7
+
+
 def test_it_is_one_file_without_scripts_or_outside_resources(text):
     page = Page(text)
     assert "script" not in page.tags

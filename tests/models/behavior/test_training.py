@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
 from models.behavior.train import main
 from models.behavior.training import train
+from models.checkpoint import identity_of
 from models.examples_folder import DatasetError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,6 +62,14 @@ def test_the_model_stands_beside_the_baselines(artifact) -> None:
     assert set(evaluation["figures"]) == {"model", "trees", "base_rate"}
     assert len(evaluation["history"]) == 3
     assert (artifact / "report.html").read_text().startswith("<!")
+
+
+def test_importance_can_be_left_out_and_is_nothing_that_a_checkpoint_depends_on(examples, make, tmp_path) -> None:
+    without = TrainOptions(examples=str(examples), output=str(tmp_path / "model"), importance_examples=0, **make.small)
+    folder = train(without)
+    assert json.loads((folder / "evaluation.json").read_text())["importance"] is None
+    assert "What does it look at?" not in (folder / "report.html").read_text()
+    assert identity_of(without, {}) == identity_of(replace(without, importance_examples=50), {})
 
 
 def test_the_test_predictions_can_be_joined_with_the_truth(artifact) -> None:
