@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -115,6 +116,20 @@ def test_without_an_event_the_service_says_the_probability_less_its_change(clien
         others = [*given[:index], *given[index + 1 :]]
         rest = client.post(f"/v1/predict/{NAME}", json={"events": others}).json()["probability"]
         assert np.float32(answer["probability"] - each["change"]) == np.float32(rest)
+
+
+def test_the_guide_shows_an_answer_as_it_is(client: httpx.Client) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "interpretation.md").read_text()
+    [shown] = [
+        json.loads(text) for text in re.findall(r"```json\n(.*?)```", guide, re.DOTALL) if '"attribution"' in text
+    ]
+    sent = {"events": messages("fay", *(event["event"] for event in shown["attribution"]["events"]))}
+    answer = client.post(f"/v1/predict/{NAME}?explain=occlusion", json=sent).json()
+    assert list(shown) == list(answer)
+    assert list(shown["attribution"]) == list(answer["attribution"])
+    for one, other in zip(shown["attribution"]["events"], answer["attribution"]["events"], strict=True):
+        assert list(one) == list(other)
+        assert one["event"] == other["event"]
 
 
 def test_of_whom_nothing_is_known_nothing_moved_the_base_rate(client: httpx.Client) -> None:

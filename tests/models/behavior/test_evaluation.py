@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.behavior import metrics
 from models.behavior.calibration import fit_matrix_scaling
@@ -102,6 +104,20 @@ def test_a_stat_is_cut_at_its_quarters():
     assert [row["slice"] for row in found] == ["up to 24", "above 24, up to 49", "above 49, up to 74", "above 74"]
     assert [row["examples"] for row in found] == [25] * 4
     assert {row["stat"] for row in found} == {"x"}
+
+
+@given(
+    st.lists(st.tuples(st.floats(allow_infinity=False, width=32), st.integers(0, 1)), min_size=2, max_size=60).filter(
+        lambda rows: len({label for _, label in rows}) == 2
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_every_example_is_in_exactly_one_slice_of_a_stat(rows):
+    values, labels = zip(*rows, strict=True)
+    found = slices_of(list(values), list(labels))
+    assert sum(row["examples"] for row in found) == len(rows)
+    assert sum(row["positives"] for row in found) == sum(labels)
+    assert all(row["examples"] for row in found)
 
 
 def test_few_values_stand_for_themselves_and_missing_ones_apart():

@@ -1,7 +1,9 @@
 """Permutation importance: noise costs nothing, what was planted costs most, and the errors are honest."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -203,6 +205,17 @@ def test_a_trained_model_reports_what_was_planted_and_what_is_noise(artifact, ma
         assert abs(drop["value"]) <= 4 * drop["standard_error"] + 1e-12
         assert abs(drop["value"]) < 0.3 * rows["hash"]["auc_drop"]["value"]
     assert found["auc"] == pytest.approx(evaluation["metrics"]["auc"], abs=1e-9)
+
+
+def test_the_guide_shows_what_the_evaluation_holds(artifact) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "interpretation.md").read_text()
+    [text] = re.findall(r"```json\n(\"importance\".*?)```", guide, re.DOTALL)
+    shown = json.loads(f"{{{text}}}")["importance"]
+    found = json.loads((artifact / "evaluation.json").read_text())["importance"]
+    assert list(shown) == list(found)
+    for part in (shown, found):
+        assert list(part["groups"][0]) == ["name", "features", "told_apart", "auc_drop", "log_loss_rise"]
+        assert list(part["groups"][0]["auc_drop"]) == ["value", "standard_error", "low", "high"]
 
 
 def _raw_events(artifact) -> pa.Table:
