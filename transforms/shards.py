@@ -65,8 +65,12 @@ def shard_of(visitor: str, shards: int) -> int:
 
 def pack(events: pa.RecordBatch) -> bytes:
     """Returns a batch as an Arrow IPC stream whose dictionaries hold only the values in use."""
-    events = pa.RecordBatch.from_arrays([_compact(column) for column in events.columns], names=events.schema.names)
-    return to_ipc(events)
+    return to_ipc(compact(events))
+
+
+def compact(events: pa.RecordBatch) -> pa.RecordBatch:
+    """Returns a batch whose dictionaries hold only the values in use."""
+    return pa.RecordBatch.from_arrays([_compact(column) for column in events.columns], names=events.schema.names)
 
 
 def unpack(pieces: Iterable[bytes]) -> pa.Table:

@@ -17,8 +17,9 @@ from features.coding import FeatureCoder
 from features.sessions import Window
 from features.spec import FeatureSpec
 from features.storage import atomic_write
+from transforms.crowded import Unpacked, unpack_within
 from transforms.shard_examples import ShardExamples, shard_examples
-from transforms.shards import SHARDS_AT_ONCE, unpack
+from transforms.shards import SHARDS_AT_ONCE
 from transforms.tally import count
 from transforms.tfrecords import encode_examples, tfrecord_bytes
 from transforms.worker_sizes import HOLDS_SHARDS, sized
@@ -107,8 +108,9 @@ class _WriteShard(beam.DoFn):
 
     def process(self, element: tuple[int, Iterable[bytes]], window: Window) -> Iterator[ShardReport]:
         shard, pieces = element
-        events = unpack(pieces)  # here, since a runner's iterable is this thread's alone
-        self._running.append(self._pool.submit(self._work, shard, events, window))
+        # Here, since a runner's iterable is this thread's alone.
+        unpacked = unpack_within(pieces, self._spec.session_rules.max_events)
+        self._running.append(self._pool.submit(self._work, shard, unpacked, window))
         while len(self._running) > SHARDS_AT_ONCE:
             yield self._next()
 
@@ -128,16 +130,17 @@ class _WriteShard(beam.DoFn):
         count("examples", {split: sum(labels.values()) for split, labels in report.labels.items()})
         return report
 
-    def _work(self, shard: int, events: pa.Table, window: Window) -> ShardReport:
+    def _work(self, shard: int, unpacked: Unpacked, window: Window) -> ShardReport:
         made = shard_examples(
-            events,
+            unpacked.events,
             coder=self._coder,
             generator=self._generator,
             window=window,
             golden=self._layout.golden_per_shard,
         )
         self._write(shard, made)
-        return ShardReport(made.labels, made.sessions, made.visitors, made.dropped, made.excluded)
+        dropped = {reason: events + unpacked.dropped.get(reason, 0) for reason, events in made.dropped.items()}
+        return ShardReport(made.labels, made.sessions, made.visitors, dropped, made.excluded)
 
     def _write(self, shard: int, made: ShardExamples) -> None:
         for split, columns in made.columns.items():
