@@ -37,9 +37,9 @@ def main() -> None:
         raise RuntimeError("the two ways do not give the same examples and counts")
     figure = (
         f"peak memory of a process that makes examples of a shard of {given.events} events and a robot's "
-        f"{given.robot_events}, in GB: {part.peak_gb:.2f} in {part.seconds:.0f} s, where the robot is left out while "
-        f"unpacking, {whole.peak_gb:.2f} in {whole.seconds:.0f} s where everything is unpacked first; the same examples "
-        "and counts. A quotient of the two"
+        f"{given.robot_events}: {part.peak_gb:.2f} GB in {part.seconds:.0f} s where the robot is left out while "
+        f"unpacking, over {whole.peak_gb:.2f} GB in {whole.seconds:.0f} s where everything is unpacked first; the same "
+        "examples and counts"
     )
     write_results("robots", [Figure("robot_memory", figure, part.peak_gb / whole.peak_gb, "ratio")])
 

@@ -24,7 +24,7 @@ def test_when_a_shard_fails_no_other_is_written_any_more(monkeypatch: pytest.Mon
         ended.append(shard)
 
     monkeypatch.setattr(write_examples._WriteShard, "_work", work)
-    monkeypatch.setattr(write_examples, "unpack", lambda pieces: pieces)
+    monkeypatch.setattr(write_examples, "unpack_within", lambda pieces, most: pieces)
     writer = write_examples._WriteShard(Purchase(), FeatureSpec(), ShardLayout("nowhere", 5, False, 0))
     writer.start_bundle()
     with pytest.raises(StorageError, match="the disk is full"):
