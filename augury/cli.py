@@ -56,6 +56,10 @@ _COMMANDS = {
     "Predictions": {
         "batch-predict": ("batch_predict:batch_predict", "Score every visitor of a window with a behaviour model."),
         "audience": ("audience:audience", "Export the visitors of a segment as a list."),
+        "outcomes": ("outcomes:outcomes", "Say what became of predictions, and alarm where a model fell short."),
+        "outcome-report": ("outcomes:outcome_report", "Make the report of joined outcomes again."),
+        "visitor": ("visitor:visitor", "Show what was predicted of a visitor, and what happened."),
+        "clicks": ("clicks:clicks", "Compare where people clicked on a page with its predicted heatmap."),
     },
     "Service": {
         "heatmap": ("heatmap:heatmap", "Draw where people will look on an image."),

@@ -21,6 +21,8 @@ class ExampleGenerator:
         requires: event columns the generator reads beyond ``visitor``, ``timestamp_us``, ``event`` and ``type``.
         stats: names of the stats that every slice carries.
         classes: number of classes.
+        only_at_end: whether a slice answers for the moment at its end alone. Where it does not, a prediction made
+            within a slice is about that slice's answer; see ``transforms.judge_predictions``.
     """
 
     hides: ClassVar[tuple[str, ...]] = ()
@@ -28,6 +30,7 @@ class ExampleGenerator:
     requires: ClassVar[tuple[str, ...]] = ()
     stats: ClassVar[tuple[str, ...]] = ()
     classes: ClassVar[int] = 2
+    only_at_end: ClassVar[bool] = False
 
     @property
     def needs_fitting(self) -> bool:

@@ -53,6 +53,7 @@ class PurchasePoints(ExampleGenerator):
     session_gap_seconds: float = 1800.0
 
     stats = BROWSING_STATS
+    only_at_end = True
 
     def __post_init__(self) -> None:
         checks.one_of("page_views", "synthetic", "random", points=self.points)

@@ -139,8 +139,17 @@ class Registry(VersionStore):
             raise RefusedError(f"{version} is not promoted: {why}", results)
         return ledger.change(reign, change)
 
-    def rollback(self, family: str, name: str, reason: str = "", by: str | None = None) -> Champion:
+    def rollback(
+        self, family: str, name: str, reason: str = "", by: str | None = None, expected: str | None = None
+    ) -> Champion:
         """Makes the champion's predecessor champion again; gates are not tried, its files are verified.
+
+        Args:
+            family: of the model.
+            name: of the model.
+            reason: why, for the history.
+            by: who rolls back; by default the user.
+            expected: the version that is to go; None for whichever is champion.
 
         Raises:
             RegistryError: there is no champion, or it has no predecessor.
@@ -153,6 +162,8 @@ class Registry(VersionStore):
         if current is None or not current.predecessors:
             what = "no champion" if current is None else f"{current.version}, its first champion"
             raise RegistryError(f"{family}/{name} has {what}, so there is nothing to roll back to; promote a version")
+        if expected is not None and current.version != expected:
+            raise ConflictError(f"{current.version} is champion of {family}/{name} and no longer {expected}; try again")
         predecessor, *rest = current.predecessors
         version = self.present(family, name, predecessor)
         self.open_version(family, name, version)

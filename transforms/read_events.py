@@ -34,16 +34,19 @@ class ReadEvents(beam.PTransform):
         adapter: turns rows into events.
         columns: event columns wanted; a source that can leaves the others out.
         dead_letter: folder for the rejected rows, one Parquet file a task that had any.
+        first: number of the first task, in the files' names: two readers may share a folder.
     """
 
-    def __init__(self, tasks: Sequence[ReadTask], adapter: Adapter, columns: Sequence[str], dead_letter: str) -> None:
+    def __init__(
+        self, tasks: Sequence[ReadTask], adapter: Adapter, columns: Sequence[str], dead_letter: str, *, first: int = 0
+    ) -> None:
         super().__init__()
-        self._tasks = tasks
+        self._tasks, self._first = tasks, first
         self._reader = _ReadTask(adapter, tuple(columns), dead_letter)
 
     def expand(self, pipeline: beam.Pipeline) -> Any:
         tasks = [task for task in self._tasks if not isinstance(task, QueryTask)]
-        work = pipeline | "PlanReads" >> beam.Create(list(enumerate(tasks)))
+        work = pipeline | "PlanReads" >> beam.Create(list(enumerate(tasks, self._first)))
         queries = [task for task in self._tasks if isinstance(task, QueryTask)]
         if queries:
             from transforms.query_rows import ReadQueryRows  # a quick start has no BigQuery in it

@@ -10,12 +10,12 @@ from apache_beam.utils.windowed_value import WindowedValue
 from transforms.shards import encode_columns, split_by_visitor
 
 
-class GroupByShard(beam.PTransform):
-    """``RecordBatch`` -> (shard, packed batches of all events of the shard's visitors).
+class SplitByShard(beam.PTransform):
+    """``RecordBatch`` -> (shard, packed rows of some of the shard's visitors); what is grouped later.
 
     Args:
         shards: number of shards.
-        columns: event columns to carry.
+        columns: columns to carry.
         links: singleton side input, anonymous id -> visitor; None where ids are not linked.
     """
 
@@ -24,11 +24,20 @@ class GroupByShard(beam.PTransform):
         self._split = _SplitByVisitor(shards, tuple(columns))
         self._links = links
 
-    def expand(self, events: beam.PCollection) -> beam.PCollection:
+    def expand(self, rows: beam.PCollection) -> beam.PCollection:
         split = beam.ParDo(self._split) if self._links is None else beam.ParDo(self._split, self._links)
         # the hint gives the key Beam's integer coder, which is deterministic, and the value its bytes coder
-        pieces = events | "SplitByVisitor" >> split.with_output_types(tuple[int, bytes])
-        return pieces | "GroupByKey" >> beam.GroupByKey()
+        return rows | "SplitByVisitor" >> split.with_output_types(tuple[int, bytes])
+
+
+class GroupByShard(SplitByShard):
+    """``RecordBatch`` -> (shard, packed batches of all events of the shard's visitors).
+
+    Arguments are those of ``SplitByShard``.
+    """
+
+    def expand(self, rows: beam.PCollection) -> beam.PCollection:
+        return super().expand(rows) | "GroupByKey" >> beam.GroupByKey()
 
 
 _ROWS_A_PIECE = 16_384

@@ -106,7 +106,7 @@ def one_vs_rest(labels: npt.NDArray[np.int64], probabilities: Floats) -> list[tu
 
 def roc_auc(positive: Bools, scores: Floats) -> float:
     """Returns the chance that a random positive scores above a random negative, ties counted half."""
-    return _auc_influence(positive, scores)[0]
+    return roc_auc_influence(positive, scores)[0]
 
 
 def auc_with_interval(labels: npt.ArrayLike, probabilities: npt.ArrayLike, level: float = 0.95) -> Interval:
@@ -135,7 +135,7 @@ def auc_influence(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[
     The squares add up to DeLong's variance; of differences and means of AUCs the same holds of differences and means.
     """
     views = one_vs_rest(*check_predictions(labels, probabilities))
-    parts = [_auc_influence(positive, scores) for _, positive, scores in views]
+    parts = [roc_auc_influence(positive, scores) for _, positive, scores in views]
     return float(np.mean([auc for auc, _ in parts])), np.mean([influence for _, influence in parts], axis=0)
 
 
@@ -268,7 +268,7 @@ def segments(positive: Bools, scores: Floats, names: tuple[str, ...] = SEGMENTS)
     ]
 
 
-def _auc_influence(positive: Bools, scores: Floats) -> tuple[float, Floats]:
+def roc_auc_influence(positive: Bools, scores: Floats) -> tuple[float, Floats]:
     """Returns the AUC and what every example contributes to its error: the squares sum to DeLong's variance.
 
     The placement values of DeLong et al. (V10 of the positives, V01 of the negatives), centred and scaled so that sums

@@ -20,8 +20,13 @@ from features.ragged import offsets_of
 from features.recent_events import RecentRules, decode_events
 from features.sessions import VISITOR, SessionRules, Sessions, Window, build_sessions
 from features.slices import Slices
+from features.spec import FeatureSpec, FeatureSpecError
 from models.behavior.loaded import FAMILY, Floats, LoadedModel, load_model
-from models.registry import Registry
+from models.cards import ModelError
+from models.registry import IntegrityError, Registry
+
+NO_SPEC, OTHER_SPEC, CHANGED_SPEC = "no_feature_spec", "other_feature_spec", "changed_since_published"
+"""Why nothing can be said of the instances of a version."""
 
 _ANY_TIME = Window(0, 1)  # decides what is censored, which nobody asks here
 
@@ -211,3 +216,30 @@ class VersionScorer:
 def find_version(registry: str, name: str, word: str) -> str:
     """Returns the version of a model that a word stands for, see ``models.registry.Registry.resolve``."""
     return Registry(registry).resolve(FAMILY, name, word)
+
+
+def version_specs(registry: str, name: str) -> tuple[dict[str, FeatureSpec], dict[str, str]]:
+    """Returns the feature spec of every version of a model, and why the others have none that can be read.
+
+    Of each version one file is read and compared with its manifest, no more.
+
+    Raises:
+        ModelError: there is no version at all.
+    """
+    opened = Registry(registry)
+    specs: dict[str, FeatureSpec] = {}
+    unusable: dict[str, str] = {}
+    for version in opened.versions(FAMILY, name):
+        try:
+            manifest = opened.manifest(FAMILY, name, version)
+            specs[version] = FeatureSpec.from_json(opened.read_file(manifest, FeatureSpec.file))
+        except KeyError:
+            unusable[version] = NO_SPEC
+        except FeatureSpecError:
+            unusable[version] = OTHER_SPEC
+        except IntegrityError:
+            unusable[version] = CHANGED_SPEC
+    if not specs and not unusable:
+        known = ", ".join(f"{FAMILY}/{each}" for each in opened.names(FAMILY)) or f"no model of {FAMILY}"
+        raise ModelError(f"there is no {FAMILY}/{name} in {registry}; it has {known}")
+    return specs, unusable

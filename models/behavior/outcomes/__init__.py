@@ -1,0 +1,1 @@
+"""Outcomes: predictions in production against what then happened, week by week."""
