@@ -7,6 +7,7 @@ from pipelines.batch_options import BatchPredictOptions
 from pipelines.behavior_recipe import ExamplesOptions
 from pipelines.creative_recipe import CreativeExamplesOptions
 from pipelines.ingest_events import IngestOptions
+from pipelines.outcome_options import OutcomeOptions
 from pipelines.warm_options import WarmStoreOptions
 
 LEFT_OUT = ("processes",)
@@ -65,6 +66,12 @@ TEMPLATES = (
         "Augury: warm store",
         "Fills the fast store from archived events.",
         WarmStoreOptions,
+    ),
+    FlexTemplate(
+        "outcome_report",
+        "Augury: outcomes of predictions",
+        "Puts logged predictions beside what the visitors then did; augury outcome-report makes figures of it.",
+        OutcomeOptions,
     ),
     FlexTemplate(
         "batch_predict",

@@ -70,7 +70,8 @@ class PredictionLogAdapter:
         columns = _columns(rows, source)
         reasons = _reasons(columns)
         good = reasons == ""
-        made = pa.RecordBatch.from_pydict(columns).filter(pa.array(good)).cast(LOGGED_SCHEMA)
+        made = pa.RecordBatch.from_pydict({name: columns[name] for name in LOGGED_SCHEMA.names})
+        made = made.filter(pa.array(good, pa.bool_())).cast(LOGGED_SCHEMA)
         bad = np.flatnonzero(~good)
         if not len(bad):
             return Adapted(made, no_dead_letters())

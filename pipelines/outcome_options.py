@@ -57,7 +57,7 @@ class OutcomeOptions:
         ):
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
-                raise OutcomeOptionError(f"{name} is {value}; expected {least:g} to {most:g}")
+                raise OutcomeOptionError(f"{name} is {value:g}; expected {least:g} to {most:g}")
 
     @property
     def dead_letter_folder(self) -> str:

@@ -79,8 +79,8 @@ def outcome_report(
 ) -> None:
     """Make the report of joined outcomes again.
 
-    Reads the Parquet rows alone, neither events nor the log: for a folder that the Flex Template `outcome_report` wrote,
-    or with other margins.
+    Reads the Parquet rows alone, neither events nor the log: for a folder that the Flex Template `outcome_report`
+    wrote, or with other margins.
 
     **Examples**
 

@@ -1,0 +1,177 @@
+"""Whether outcome reports alarm when a model decays, and only then, on a simulated shop: ``make bench-outcomes``.
+
+A model is trained as users train one, on a simulated shop; then the shop goes on, and the model predicts for its
+visitors. All of it is simulated. Healthy weeks follow the law that the model was trained on. Decay is planted in three
+ways: the site forgets to send two events that the model reads; visitors behave as before, but what they do no longer
+tells who buys; half as many buy. Each is tried with several seeds, and the worst counts.
+"""
+
+import argparse
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from augury import simulator_hazards as law
+from augury.outcome_files import references_of
+from augury.simulator import SimulationOptions, simulate
+from benchmarks.figures import Figure, write_results
+from benchmarks.production import HORIZON_DAYS, PARAMS, law_of, produce
+from benchmarks.shop_messages import NO_TROUBLE
+from benchmarks.trained import train
+from models.behavior.outcomes.judging import AlarmRules, judge
+from models.behavior.outcomes.rows import read_card, read_rows
+from models.gates import GateResult
+from models.registry import Registry
+from pipelines.behavior_examples import make_examples
+from pipelines.behavior_recipe import ExamplesOptions
+from pipelines.outcome_options import OutcomeOptions
+from pipelines.outcome_report import join_outcomes
+
+TRAINING_VISITORS = 12_000
+VISITORS_A_WEEK = 1500
+HEALTHY_WEEKS = 50
+DECAYED_WEEKS = 2
+SEEDS = (1, 2, 3)
+DECAYS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "two events are no longer sent": ({}, ("Product Added", "Cart Viewed")),
+    "behaviour tells little": (
+        {
+            "BASKET": law.BASKET * 0.15,
+            "LAST": law.LAST * 0.15,
+            "INTEREST": law.INTEREST * 0.15,
+            "STEP": law.STEP * 0.15,
+            "READING": law.READING * 0.15,
+            "BIAS": law.BIAS + 1.9,
+        },
+        (),
+    ),
+    "half as many buy": ({"BIAS": law.BIAS - 0.9}, ()),
+}
+
+
+def main() -> None:
+    """Simulates, judges, and writes ``benchmarks/results/outcomes.json``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", type=Path, help="folder to work in, which is kept; a model that is there is used")
+    keep = parser.parse_args().keep
+    scratch = keep or Path(tempfile.mkdtemp(prefix="augury-bench-"))
+    try:
+        registry, version = _model(scratch)
+        rules = AlarmRules()
+        healthy = _judged(scratch / "healthy", registry, version, HEALTHY_WEEKS, seed=11)
+        weeks = [week for week in healthy["weeks"] if week["settled"]][:HEALTHY_WEEKS]
+        alarmed = [week for week in weeks if week["alarms"]]
+        first: dict[str, list[int]] = {}
+        for name, (changed, lost) in DECAYS.items():
+            for seed in SEEDS:
+                folder = scratch / f"decay-{len(first)}-{seed}"
+                with law_of(**changed):
+                    found = _judged(folder, registry, version, DECAYED_WEEKS, seed=100 + seed, lost=lost)
+                first.setdefault(name, []).append(_first_alarm(found))
+                print(name, seed, _shown(found))
+        print("healthy", _shown({"weeks": weeks}))
+    finally:
+        if keep is None:
+            shutil.rmtree(scratch)
+    compared = [week for week in weeks if week["not_compared"] is None]
+    judged = int(np.mean([week["judged"] for week in compared]))
+    positives = int(np.mean([week["realised"]["positives"] for week in compared]))
+    worst = {name: max(found) for name, found in first.items()}
+    about = (
+        f"simulated shop; {VISITORS_A_WEEK} new visitors a week, each asked about once; {judged} judged predictions "
+        f" {positives} positives a week; interval {rules.level:g}, margins {rules.auc_margin:g} of AUC and "
+        f"{rules.rate_margin:.0%} of the rate"
+    )
+    write_results(
+        "outcomes",
+        [
+            Figure(
+                "decay_detect_weeks",
+                f"weekly windows from the first with planted decay to the first alarm, worst of {len(SEEDS)} seeds and "
+                f"{len(DECAYS)} kinds ({'; '.join(f'{name}: {weeks}' for name, weeks in worst.items())}); its "
+                f"answers are in {HORIZON_DAYS} days after the week's end; {about}",
+                max(worst.values()),
+                "weeks",
+                "<= 1",
+            ),
+            Figure(
+                "false_alarms",
+                f"of {len(compared)} healthy weeks that were compared, those with an alarm; {about}",
+                len(alarmed),
+                "weeks",
+                "<= 2",
+            ),
+            Figure("healthy_weeks", "healthy weeks that were compared, simulated", len(compared), "weeks", ">= 50"),
+        ],
+    )
+
+
+def _model(scratch: Path) -> tuple[str, str]:
+    registry = Registry(scratch / "registry")
+    if not registry.versions("behavior", "purchase"):
+        made = simulate(
+            SimulationOptions(str(scratch / "past"), TRAINING_VISITORS, format="parquet", trouble=NO_TROUBLE)
+        )
+        options = ExamplesOptions(
+            (made.events,),
+            str(scratch / "examples"),
+            adapter="canonical",
+            generator="purchase_points",
+            generator_params=orjson.dumps(PARAMS).decode(),
+        )
+        make_examples(options)
+        evaluation = train(scratch / "examples", scratch / "model", 0, "--max-epochs=6")
+        print(
+            f"model: AUC {evaluation['metrics']['auc']:.4f}, ECE {evaluation['metrics']['ece']:.4f} on its test split"
+        )
+        found = registry.publish(scratch / "model", "behavior", "purchase")
+        registry.promote("behavior", "purchase", found, lambda _, __: [GateResult("benchmark", True, "not judged")])
+    return str(scratch / "registry"), registry.versions("behavior", "purchase")[-1]
+
+
+def _judged(
+    folder: Path, registry: str, version: str, weeks: int, *, seed: int, lost: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    made = produce(folder, registry, version, weeks=weeks, visitors=VISITORS_A_WEEK, seed=seed, lost=lost)
+    options = OutcomeOptions(
+        (made.events,),
+        (made.predictions,),
+        "purchase",
+        str(folder / "outcomes"),
+        registry=registry,
+        settle_days=HORIZON_DAYS,
+    )
+    join_outcomes(options)
+    card = read_card(options.output)
+    return judge(read_rows(options.output, card), card, AlarmRules(), references_of(registry, card))
+
+
+def _first_alarm(found: dict[str, Any]) -> int:
+    """Returns how many weeks it took to the first alarm, 1 for the first week; one more than all for none."""
+    weeks = found["weeks"][:DECAYED_WEEKS]
+    return next((number for number, week in enumerate(weeks, 1) if week["alarms"]), len(weeks) + 1)
+
+
+def _shown(found: dict[str, Any]) -> str:
+    lines = []
+    for week in found["weeks"]:
+        if not week["realised"]:
+            continue
+        auc, rate = week["expected"].get("auc"), week["expected"]["positive_rate"]
+        true = week["realised"]["auc"] or {"value": float("nan")}
+        lines.append(
+            f"\n  {week['week']} {week['judged']} auc {true['value']:.3f} ({auc['low']:.3f} {auc['value']:.3f} "
+            f"{auc['high']:.3f}) rate {week['realised']['positive_rate']:.4f} ({rate['low']:.4f} {rate['value']:.4f} "
+            f"{rate['high']:.4f}) {[alarm['figure'] for alarm in week['alarms']]}"
+        )
+    return "".join(lines)
+
+
+if __name__ == "__main__":
+    main()
