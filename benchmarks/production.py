@@ -28,7 +28,7 @@ HORIZON_DAYS = 3
 PARAMS = {"points": "page_views", "view_events": list(VIEWS), "horizon_seconds": HORIZON_DAYS * 86_400}
 """Of the generator ``purchase_points``: will the visitor order within three days of this view?"""
 
-START = "2026-01-05"
+START = "2025-01-06"
 """A Monday."""
 
 _RULES = RecentRules(count=1000, max_age_days=3650)

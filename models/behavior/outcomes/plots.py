@@ -45,7 +45,7 @@ def over_weeks(weeks: Weeks, figure: str, ylabel: str, label: str, *, percent: b
     axes.set_ylabel(ylabel)
     if percent:
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
-    axes.legend(loc="best")
+    _legend(axes)
     return as_svg(drawn, label)
 
 
@@ -64,7 +64,7 @@ def drifts(weeks: Weeks, limits: Sequence[tuple[str, float]], label: str) -> str
     _name_weeks(axes, weeks)
     axes.set_ylabel("population stability index")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="best")
+    _legend(axes)
     return as_svg(drawn, label)
 
 
@@ -78,6 +78,11 @@ def _came(week: Mapping[str, Any], figure: str) -> bool:
 
 def _value(found: Any) -> float:
     return float(found["value"] if isinstance(found, dict) else found)
+
+
+def _legend(axes: Any) -> None:
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="best")
 
 
 def _name_weeks(axes: Any, weeks: Weeks) -> None:
