@@ -30,11 +30,9 @@ def side_by_side(
 def _titled(image: Pixels, title: str) -> Pixels:
     width = image.shape[1]
     scale = float(np.clip(width / 900, 0.35, 1.1))
-    thickness = max(1, round(1.3 * scale))
-    (_, high), below = cv2.getTextSize(title, _FONT, 0.8 * scale, thickness)
-    bar = np.full((high + below + round(20 * scale), width, 3), _GROUND, np.uint8)
-    place = (round(10 * scale), high + round(10 * scale))
-    cv2.putText(bar, title, place, _FONT, 0.8 * scale, _INK, thickness, cv2.LINE_AA)
+    bar = np.full((round(60 * scale), width, 3), _GROUND, np.uint8)
+    place = (round(12 * scale), round(38 * scale))
+    cv2.putText(bar, title, place, _FONT, 0.8 * scale, _INK, max(1, round(1.3 * scale)), cv2.LINE_AA)
     return np.vstack([bar, image])
 
 

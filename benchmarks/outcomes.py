@@ -82,7 +82,7 @@ def main() -> None:
     positives = int(np.mean([week["realised"]["positives"] for week in compared]))
     worst = {name: max(found) for name, found in first.items()}
     about = (
-        f"simulated shop; {VISITORS_A_WEEK} new visitors a week, each asked about once; {judged} judged predictions "
+        f"simulated shop; {VISITORS_A_WEEK} new visitors a week; {judged} judged predictions "
         f" {positives} positives a week; interval {rules.level:g}, margins {rules.auc_margin:g} of AUC and "
         f"{rules.rate_margin:.0%} of the rate"
     )

@@ -1,7 +1,7 @@
 """Production, simulated: a shop that changes under a model that does not, and the log of what the model said.
 
-Everything here is simulated (``augury.simulator``), the prediction log too: a trained model is asked about one random
-moment of each visitor, by the code that the service answers with, and its answers are written as the archive has them.
+Everything here is simulated (``augury.simulator``), the prediction log too: a trained model is asked about a random
+share of all views, by the code that the service answers with, and its answers are written as the archive has them.
 """
 
 from collections.abc import Iterator
@@ -27,6 +27,9 @@ VIEWS = ("Page Viewed", "Product Viewed", "Cart Viewed", "Checkout Started")
 HORIZON_DAYS = 3
 PARAMS = {"points": "page_views", "view_events": list(VIEWS), "horizon_seconds": HORIZON_DAYS * 86_400}
 """Of the generator ``purchase_points``: will the visitor order within three days of this view?"""
+
+LOG_SHARE = 0.25
+"""Share of the views whose prediction is logged, as AUGURY_PREDICTION_LOG_SHARE has it."""
 
 START = "2025-01-06"
 """A Monday."""
@@ -71,7 +74,7 @@ def produce(
         registry: that has the version of ``behavior/purchase``.
         version: that predicts.
         weeks: full weeks, from ``START``.
-        visitors: who come for the first time in each week; every one is asked about once.
+        visitors: who come for the first time in each week.
         seed: of shop and moments.
         lost: names of events that the site forgets to send.
     """
@@ -98,13 +101,15 @@ def produce(
 
 
 def _moments(table: pa.Table, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Returns of each visitor with a view the row of a random one, and the visitor's first row."""
+    """Returns the rows of a random share of all views, and the first row of the visitor of each.
+
+    Which views are logged must not depend on what follows them, or on how many there are: one view a visitor would
+    ask about those who come often less often than training did, and no model would be calibrated for that.
+    """
     codes = table.column("anonymous_id").combine_chunks().dictionary_encode().indices.to_numpy()
     firsts = np.flatnonzero(np.diff(codes, prepend=-1))
     views = np.flatnonzero(pc.is_in(table.column("event"), pa.array(VIEWS)).to_numpy())
-    shuffled = rng.permutation(views)
-    _, chosen = np.unique(codes[shuffled], return_index=True)
-    rows = np.sort(shuffled[chosen])
+    rows = views[rng.random(len(views)) < LOG_SHARE]
     return rows, firsts[np.searchsorted(firsts, rows, side="right") - 1]
 
 

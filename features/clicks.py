@@ -93,7 +93,7 @@ def page_key(url: str) -> str:
     except ValueError as e:
         raise ClicksError(f"page {url!r} is no address ({e}); expected https://shop.example/shoes or /shoes") from e
     path = parts.path.rstrip("/") or "/"
-    if not parts.netloc and not path.startswith("/"):
+    if not parts.netloc and not parts.path.startswith("/"):
         raise ClicksError(f"page {url!r} is no address; expected https://shop.example/shoes, or the path alone: /shoes")
     return f"{parts.netloc.lower()}{path}"
 

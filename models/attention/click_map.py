@@ -75,7 +75,7 @@ def compare_clicks(
     height, width = predicted.shape
     levels = as_density(predicted)
     spread = float(levels.std())
-    if spread == 0:
+    if levels.min() == levels.max():
         found["not_measured"] = "the predicted map is the same everywhere"
         return found
     columns, rows = np.floor(placed.points).astype(np.int64).T
