@@ -28,7 +28,7 @@ HORIZON_DAYS = 3
 PARAMS = {"points": "page_views", "view_events": list(VIEWS), "horizon_seconds": HORIZON_DAYS * 86_400}
 """Of the generator ``purchase_points``: will the visitor order within three days of this view?"""
 
-LOG_SHARE = 0.25
+LOG_SHARE = 0.08
 """Share of the views whose prediction is logged, as AUGURY_PREDICTION_LOG_SHARE has it."""
 
 START = "2025-01-06"
@@ -65,7 +65,15 @@ def law_of(**changed: object) -> Iterator[None]:
 
 
 def produce(
-    folder: Path, registry: str, version: str, *, weeks: int, visitors: int, seed: int, lost: tuple[str, ...] = ()
+    folder: Path,
+    registry: str,
+    version: str,
+    *,
+    weeks: int,
+    visitors: int,
+    seed: int,
+    lost: tuple[str, ...] = (),
+    start: str = START,
 ) -> Production:
     """Simulates so many weeks of a shop, with so many new visitors each, and has a version predict.
 
@@ -73,17 +81,18 @@ def produce(
         folder: to write to.
         registry: that has the version of ``behavior/purchase``.
         version: that predicts.
-        weeks: full weeks, from ``START``.
+        weeks: full weeks.
         visitors: who come for the first time in each week.
         seed: of shop and moments.
         lost: names of events that the site forgets to send.
+        start: day of the first visits.
     """
     options = SimulationOptions(
         str(folder / "shop"),
         visitors * weeks,
         seed=seed,
         format="parquet",
-        start=START,
+        start=start,
         days=7.0 * weeks,
         trouble=NO_TROUBLE,
     )

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dataflow_templates.catalogue import TEMPLATES, template
 from dataflow_templates.commands import argv_of
 from features.storage import atomic_write, list_files, read_bytes
+from models.registry import Registry
 from tests.pipelines.test_batch_files import lines
 from tests.tiny_model import NAME, registry  # noqa: F401 - a fixture
 from tests.transforms.streams import track
@@ -44,6 +47,10 @@ def bucket(new_bucket: Callable[[str], str], request: pytest.FixtureRequest) -> 
 def parameters(registry: Path, tmp_path: Path, bucket: str) -> dict[str, dict[str, str]]:  # noqa: F811
     lines(tmp_path / "events.jsonl", track("ann", "m1", 0), track("bob", "m2", 5))
     atomic_write(f"{bucket}/in/events.jsonl", (tmp_path / "events.jsonl").read_bytes())
+    [version] = Registry(registry).versions("behavior", NAME)
+    made = {"visitor": ["ann"], "model": [NAME], "version": [version], "time_us": [1], "probability": [0.5]}
+    pq.write_table(pa.table(made), tmp_path / "log.parquet")
+    atomic_write(f"{bucket}/log/part.parquet", (tmp_path / "log.parquet").read_bytes())
     for path in filter(Path.is_file, registry.rglob("*")):
         atomic_write(f"{bucket}/registry/{path.relative_to(registry)}", path.read_bytes())
     read = {"events": f"{bucket}/in/*.jsonl", "adapter": "segment", "dead_letter": f"{bucket}/bad"}
@@ -58,6 +65,13 @@ def parameters(registry: Path, tmp_path: Path, bucket: str) -> dict[str, dict[st
             "output": f"{bucket}/predictions",
             "store_types": "track,page,screen,identify,group,alias",
         },
+        "outcome_report": {
+            **read,
+            "predictions": f"{bucket}/log",
+            "registry": f"{bucket}/registry",
+            "model": NAME,
+            "output": f"{bucket}/outcomes",
+        },
         "ingest_events": {
             **redis,
             "subscription": "projects/test-proj/subscriptions/events",
@@ -68,7 +82,9 @@ def parameters(registry: Path, tmp_path: Path, bucket: str) -> dict[str, dict[st
     }
 
 
-@pytest.mark.parametrize("name", ["behavior_examples", "warm_store", "batch_predict", "ingest_events"])
+@pytest.mark.parametrize(
+    "name", ["behavior_examples", "warm_store", "batch_predict", "outcome_report", "ingest_events"]
+)
 def test_a_main_makes_the_graph_and_ends(
     name: str, parameters: dict[str, dict[str, str]], bucket: str, tmp_path: Path
 ) -> None:
@@ -121,6 +137,6 @@ def test_a_mapping_and_cleaning_rules_are_read_from_a_bucket(new_bucket: Callabl
 
 def test_every_template_has_a_launch_here_or_a_reason() -> None:
     """The image families' mains make their graphs from images that their own tests have."""
-    launched = {"behavior_examples", "warm_store", "batch_predict", "ingest_events"}
+    launched = {"behavior_examples", "warm_store", "batch_predict", "outcome_report", "ingest_events"}
     assert {each.name for each in TEMPLATES} - launched == {"attention_examples", "creative_examples"}
     assert template("ingest_events").streaming

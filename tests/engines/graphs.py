@@ -22,12 +22,15 @@ from pipelines import (
     creative_examples,
     creative_recipe,
     ingest_events,
+    outcome_options,
+    outcome_recipe,
+    outcome_report,
     warm_store,
 )
 from pipelines.embeddings_options import CreativeEmbeddingsOptions
 from pipelines.options import parse_options
 from pipelines.warm_options import WarmStoreOptions
-from tests.engines.inputs import Job, attention_job, behavior_job, creative_job, embeddings_job
+from tests.engines.inputs import Job, attention_job, behavior_job, creative_job, embeddings_job, outcomes_job
 from tests.pipelines.test_creative_embeddings import write_examples, write_recognizer
 from transforms.sources import plan_reads
 from transforms.staging import Staging
@@ -48,6 +51,7 @@ EXAMPLES = {
         creative_recipe.make_creative_recipe,
         creative_examples,
     ),
+    "outcomes": (outcomes_job, outcome_options.OutcomeOptions, outcome_recipe.make_outcome_recipe, outcome_report),
 }
 REDIS = "redis://127.0.0.1:6379/0"
 

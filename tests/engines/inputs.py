@@ -7,9 +7,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from augury.simulator import SimulationOptions, simulate
+from augury.simulator import SimulationOptions, read_truth, simulate
 from augury.simulator_trouble import Trouble
+from models.registry import Registry
+from tests.tiny_model import SPEC
 
 _MUCH_TROUBLE = Trouble(bots=0.01, over_active=0.002, test_visitors=0.01, malformed=0.01)
 
@@ -41,6 +45,28 @@ def behavior_job(folder: Path, visitors: int = 1500, *more: str) -> Job:
     return Job(
         "pipelines.behavior_examples",
         ("--events", simulated.events, "--shards", "5", "--max_bad_share", "0.2", "--link_visitors", *more),
+    )
+
+
+def outcomes_job(folder: Path) -> Job:
+    """Events, a log of three predictions, and a registry with the spec of the version that made them."""
+    simulated = simulate(SimulationOptions(str(folder / "shop"), visitors=200))
+    model = folder / "model"
+    model.mkdir()
+    (model / "model_card.json").write_text(json.dumps({"family": "behavior", "metrics": {}}))
+    (model / "feature_spec.json").write_text(SPEC.to_json())
+    version = Registry(folder / "registry").publish(str(model), "behavior", "purchase")
+    visitors = read_truth(folder / "shop").column("anonymous_id").slice(0, 3)
+    log = {"visitor": visitors, "version": [version] * 3, "model": ["purchase"] * 3}
+    times = pa.array([simulated.window[0] + 86_400_000_000] * 3)
+    (folder / "log").mkdir()
+    pq.write_table(pa.table({**log, "time_us": times, "probability": [0.1, 0.2, 0.3]}), folder / "log" / "p.parquet")
+    return Job(
+        "pipelines.outcome_report",
+        (
+            *("--events", simulated.events, "--adapter", "segment", "--predictions", str(folder / "log")),
+            *("--model", "purchase", "--registry", str(folder / "registry"), "--shards", "3"),
+        ),
     )
 
 

@@ -13,7 +13,10 @@ import pytest
 from tests.engines.engines import ROOT, WORKERS, needs_workers
 from tests.engines.graphs import Graph, local_graphs
 
-PIPELINES = ("behavior", "attention", "creative", "embeddings", "warm_store", "ingest_to_files", "ingest_to_tables")
+PIPELINES = (
+    *("behavior", "attention", "creative", "embeddings", "outcomes"),
+    *("warm_store", "ingest_to_files", "ingest_to_tables"),
+)
 NEED_MORE = {"embeddings": "onnxruntime"}
 """What a pipeline's workers need besides the extra ``pipelines``."""
 
@@ -104,11 +107,12 @@ def _unpacked(payload: bytes) -> bytes:
 
 
 def test_the_shuffles_of_examples_are_one_each_beside_those_that_group_nothing(graphs: dict[str, Graph]) -> None:
-    own = {name: graphs[name].own_shuffles() for name in PIPELINES[:5]}
+    own = {name: graphs[name].own_shuffles() for name in PIPELINES[:6]}
     assert own == {
         "behavior": ["GroupByShard/GroupByKey"],
         "attention": ["GroupByShard"],
         "creative": ["GroupByShard"],
         "embeddings": [],
+        "outcomes": ["GroupByShard"],
         "warm_store": ["FillStore/GroupByShard/GroupByKey"],
     }
