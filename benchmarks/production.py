@@ -24,9 +24,10 @@ from models.behavior.scoring import VersionScorer
 from serving.compaction_streams import PREDICTION_SCHEMA
 
 VIEWS = ("Page Viewed", "Product Viewed", "Cart Viewed", "Checkout Started")
-HORIZON_DAYS = 3
-PARAMS = {"points": "page_views", "view_events": list(VIEWS), "horizon_seconds": HORIZON_DAYS * 86_400}
-"""Of the generator ``purchase_points``: will the visitor order within three days of this view?"""
+HORIZON_SECONDS = 1800
+SETTLE_DAYS = 1
+PARAMS = {"points": "page_views", "view_events": list(VIEWS), "horizon_seconds": HORIZON_SECONDS}
+"""Of the generator ``purchase_points``: will the visitor order within half an hour of this view?"""
 
 LOG_SHARE = 0.08
 """Share of the views whose prediction is logged, as AUGURY_PREDICTION_LOG_SHARE has it."""
