@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from models.behavior.metrics import Bools, Floats, Interval, MetricsError, auc_influence
+from models.behavior.metrics import Bools, Floats, Interval, MetricsError, roc_auc_influence
 
 Ints = npt.NDArray[np.int64]
 
@@ -83,7 +83,7 @@ def clustered_auc(positive: Bools, scores: Floats, visitors: Ints, level: float 
     Raises:
         MetricsError: only positives, or only negatives.
     """
-    value, influence = auc_influence(positive, scores)
+    value, influence = roc_auc_influence(positive, scores)
     each = np.bincount(np.unique(visitors, return_inverse=True)[1], influence)
     found = _interval(value, float(np.sqrt(np.sum(each**2))), level)
     return Interval(found.value, max(found.low, 0.0), min(found.high, 1.0))

@@ -56,7 +56,7 @@ def test_delong_variance_equals_its_definition(case):
     assume(len(positives) > 1 and len(negatives) > 1)
     kernel = (positives[:, None] > negatives) + 0.5 * (positives[:, None] == negatives)
     variance = kernel.mean(axis=1).var(ddof=1) / len(positives) + kernel.mean(axis=0).var(ddof=1) / len(negatives)
-    _, influence = metrics.auc_influence(labels == 1, scores)
+    _, influence = metrics.roc_auc_influence(labels == 1, scores)
     assert np.sum(influence**2) == pytest.approx(variance, abs=1e-12)
 
 
