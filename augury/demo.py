@@ -14,7 +14,6 @@ import orjson
 from augury.commands import screen
 from augury.commands.examples import show_card
 from augury.commands.flags import argv_of
-from augury.commands.registry import replay_through_service
 from augury.demo_figures import calibration_of, measure, show_figures
 from augury.processes import run_module
 from augury.simulator import SimulationOptions, read_truth, simulate
@@ -26,6 +25,7 @@ from models.gates import Gates, Thresholds
 from models.registry import RefusedError, Registry
 from pipelines.behavior_recipe import ExamplesOptions
 from pipelines.quick_start import import_beam
+from serving.promotion import replay_through_service
 from transforms.sources import plan_reads
 
 FAMILY = "behavior"

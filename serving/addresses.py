@@ -34,6 +34,14 @@ class Proxies:
                 return address
         return address
 
+    def forwarded_https(self, scope: Scope) -> bool:
+        """Says whether a believed proxy tells that the visitor came to it over https."""
+        client = scope.get("client")
+        if client is None or not self._believed(client[0]):
+            return False
+        values = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
+        return b",".join(values).rpartition(b",")[2].strip().lower() == b"https"
+
     def _believed(self, text: str) -> bool:
         address = _address(text)
         return address is not None and any(address in network for network in self._networks)

@@ -16,6 +16,8 @@ from serving.attention import routes as attention
 from serving.auth import KeyRing
 from serving.collection import make_collector
 from serving.collection_schema import SECURITY_SCHEMES
+from serving.console import routes as console
+from serving.console.state import open_console
 from serving.creative import routes as creative
 from serving.errors import install_error_handlers
 from serving.metrics import Metrics
@@ -47,7 +49,11 @@ def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:
         async with opener(settings, metrics) as services:
             app.state.services = services
             app.state.collector = make_collector(services)
-            yield
+            if not settings.console:
+                yield
+                return
+            async with open_console(services) as app.state.console:
+                yield
 
     app = FastAPI(
         title="Augury",
@@ -79,6 +85,8 @@ def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:
     install_error_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
+    if settings.console:
+        app.include_router(console.router)
     _describe_keys(app)
     return app
 

@@ -70,7 +70,7 @@ def loopback_service(**given: Any) -> Iterator[Loopback]:
             "pubsub_topic": None,
             "admin_keys": (SecretStr(key),),
         }
-        settings = load_settings({}, **{"write_keys": (), **given, **here})
+        settings = load_settings({}, **{"write_keys": (), "console": False, **given, **here})
         with socket.create_server(("127.0.0.1", 0)) as listener, _serving(settings, listener):
             host, port = listener.getsockname()
             yield Loopback(host, port, key, settings)

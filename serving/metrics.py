@@ -5,6 +5,7 @@ worker starts), so that any worker answers for all.
 """
 
 import os
+from glob import glob
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -60,6 +61,25 @@ class Metrics:
         self.store_up = Gauge(
             "augury_store_up", "Whether the fast store answers", registry=self.registry, multiprocess_mode="livemin"
         )
+
+    def totals(self, counter: str) -> dict[tuple[str, ...], float]:
+        """Returns what a counter says, all workers together: the values of its labels, sorted by name -> its value.
+
+        Args:
+            counter: its name, without ``_total``.
+        """
+        folder = os.environ.get(MULTIPROCESS)
+        if folder is None:
+            families = self.registry.collect()
+        else:  # of the others' files only those that hold counters
+            families = MultiProcessCollector.merge(glob(f"{folder}/counter_*.db"))  # type: ignore[no-untyped-call]
+        found: dict[tuple[str, ...], float] = {}
+        for family in families:
+            for sample in family.samples if family.name == counter else ():
+                if sample.name == f"{counter}_total":
+                    key = tuple(value for _, value in sorted(sample.labels.items()))
+                    found[key] = found.get(key, 0.0) + sample.value
+        return found
 
     def text(self) -> bytes:
         """Returns all metrics in Prometheus' text format, those of the other workers included."""

@@ -164,6 +164,11 @@ class Settings(BaseSettings):
     recommend_max_distance: float | None = Field(
         None, gt=0, le=2, description="how far a variant may be from its photo, instead of the model's own limits"
     )
+    console: bool = Field(True, description="serve the console, a website for people with a key, at /")
+    console_hours: float = Field(12.0, gt=0, le=720, description="hours after which a sign-in to the console ends")
+    console_key: SecretStr = Field(
+        SecretStr(""), description="secret that signs its sessions; none: one is made and kept in the state folder"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level logged")
     access_log: bool = Field(False, description="log a line for every request")
     cors_origins: Texts = Field(("*",), description="origins whose pages may send events")
@@ -180,6 +185,8 @@ class Settings(BaseSettings):
             raise ValueError("hash_fields needs hash_key; set it to a secret of up to 64 bytes")
         if len(secret.encode()) > 64:
             raise ValueError("hash_key is longer than 64 bytes, the most that BLAKE2b takes; shorten it")
+        if 0 < len(self.console_key.get_secret_value().encode()) < 16:
+            raise ValueError("console_key is shorter than 16 bytes; set it to a long random text, or not at all")
         for name in ("write_keys", "admin_keys"):
             for key in (held.get_secret_value() for held in getattr(self, name)):
                 if not 0 < len(key.encode()) <= MAX_KEY_BYTES or ":" in key:

@@ -1,8 +1,7 @@
 """``augury publish``, ``history``, ``compare``, ``promote`` and ``rollback``."""
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -10,16 +9,9 @@ import typer
 from augury.commands import screen
 from augury.commands.parameters import ModelName, Reason, RegistryRoot, model_name
 from features.storage import read_text
-from models.behavior.silence import native_silence
 from models.gates import GateResult, Gates, Thresholds
 from models.registry import RefusedError, Registry, RegistryError
-
-# Replaying a golden set runs the service with the family's own engine, so it is imported when it is called.
-_REPLAYS = {
-    "behavior": "serving.verification",
-    "attention": "serving.attention.verification",
-    "creative": "serving.creative.verification",
-}
+from serving.promotion import replay_through_service
 
 _LATEST, _CHAMPION = "latest", "champion"
 
@@ -145,24 +137,6 @@ def rollback(model: ModelName, registry: RegistryRoot = "registry", reason: Reas
     family, name = model_name(model)
     champion = Registry(registry).rollback(family, name, reason)
     screen.line(f"{model} has champion {champion.version} again, after {champion.replaced}")
-
-
-def replay_through_service(registry: str, family: str, name: str, version: str) -> Callable[[Any], Any]:
-    """Returns what replays a version's golden set through a service of its own, for the gate.
-
-    Raises:
-        RegistryError: no service is known for this family.
-    """
-    if family not in _REPLAYS:
-        raise RegistryError(
-            f"no way is known to replay the golden set of family {family!r}; known: {', '.join(_REPLAYS)}"
-        )
-
-    def replay(_: Any) -> Any:
-        with native_silence():
-            return import_module(_REPLAYS[family]).verify(registry, name, version)
-
-    return replay
 
 
 def _read_toml(path: str) -> Mapping[str, Any]:

@@ -4,8 +4,9 @@ import typer
 
 from augury.commands import screen
 from augury.commands.parameters import ModelName, RegistryRoot, model_name
-from augury.commands.registry import Version, replay_through_service
+from augury.commands.registry import Version
 from models.registry import Registry
+from serving.promotion import replay_through_service
 
 
 def verify(model: ModelName, version: Version = "champion", registry: RegistryRoot = "registry") -> None:

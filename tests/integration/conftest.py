@@ -10,25 +10,20 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
+from tests.chromium import chromium, leave_out
 from tests.collected import Collected
 from tests.real_redis import running_server
 from tests.running_service import running_service
 
+__all__ = ["chromium"]  # a fixture
+
 ROOT = Path(__file__).resolve().parents[2]
 _COLLECTOR = ROOT / "collector"
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_PLAYWRIGHT = ("chrome", "chrome-headless-shell", "headless_shell")
 _SCRIPT_SECONDS = 120
-
-
-def _leave_out(what: str) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(f"with CI set nothing may be left out: {what}")
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +31,7 @@ def run_node() -> Callable[..., Any]:
     """Runs a script of ``collector/e2e`` with JSON on its standard input and returns the JSON that it prints."""
     node = shutil.which("node")
     if node is None or not (_COLLECTOR / "node_modules").is_dir():
-        _leave_out("tests of JavaScript need Node 20 or later; install it and run: make collector")
+        leave_out("tests of JavaScript need Node 20 or later; install it and run: make collector")
 
     def run(script: str, **asked: Any) -> Any:
         command = [node, str(_COLLECTOR / "e2e" / script)]
@@ -54,19 +49,6 @@ def run_node() -> Callable[..., Any]:
         return json.loads(done.stdout)
 
     return run
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The path of a Chromium: an installed one, else the one that ``make collector`` fetched."""
-    for name in _NAMES:
-        if found := shutil.which(name):
-            return found
-    for name in _PLAYWRIGHT:
-        for path in sorted((ROOT / ".cache" / "playwright").rglob(name)):
-            if path.is_file():
-                return str(path)
-    _leave_out("tests in a real browser need Chromium; install it, or run: make collector")
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augury.commands.registry import replay_through_service
 from features.errors import AuguryError
 from models.registry import Registry
 from serving.attention.verification import verify
+from serving.promotion import replay_through_service
 from tests.served_attention import GOLDEN, NAME, artifact
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augury.commands.registry import replay_through_service
 from features.errors import AuguryError
 from models.registry import Registry
 from serving.creative.verification import verify
+from serving.promotion import replay_through_service
 from tests.served_creative import GOLDEN, NAME
 
 
