@@ -127,6 +127,15 @@ def interval(value: float, low: float, high: float, top: float, zero: float | No
     return _svg(160, 16, "", parts, "chart tiny")
 
 
+def contribution(change: float, most: float) -> Markup:
+    """Draws a change as a bar to the right of zero, or to the left; ``most`` is the longest."""
+    middle, half = 80.0, 74.0
+    long = half * min(abs(change) / most, 1.0) if most > 0 else 0.0
+    kind = "up" if change > 0 else "down"
+    bar = _box(kind, middle if change > 0 else middle - long, 3, long, 10) if long else Markup("")
+    return _svg(160, 16, "", [_line("zero", "80", "0", "80", "16"), bar], "chart tiny")
+
+
 def course(values: Sequence[float]) -> Markup:
     """Draws how a metric went from version to version; nothing where there are fewer than two."""
     if len(values) < 2:
