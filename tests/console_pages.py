@@ -52,18 +52,21 @@ class Visit:
 
     def saw(self, name: str) -> None:
         """Keeps pictures of the page in light and dark, and has axe-core look for what keeps people out."""
-        assert self.page.evaluate("window.refusedByPolicy") == []
+        refused = self.page.evaluate("window.refusedByPolicy")
+        assert not refused, refused
         PICTURES.mkdir(parents=True, exist_ok=True)
         for look in LOOKS:
             self.page.emulate_media(color_scheme=look)
             self.page.screenshot(path=PICTURES / f"{name}-{look}.png", full_page=True)
             found = Axe().run(self.page).response["violations"]
-            assert [_told(each) for each in found if each["impact"] in _GRAVE] == [], look
+            grave = [_told(each) for each in found if each["impact"] in _GRAVE]
+            assert not grave, (look, grave)
         self.page.emulate_media(color_scheme=LOOKS[0])
 
     def check(self) -> None:
         """Asserts that nothing went wrong since the window was opened."""
-        assert [problem for problem in self.problems if not any(part in problem for part in self.expected)] == []
+        wrong = [problem for problem in self.problems if not any(part in problem for part in self.expected)]
+        assert not wrong, wrong
 
     def _said(self, message: Any) -> None:
         if message.type in ("error", "warning"):

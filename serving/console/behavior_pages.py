@@ -43,7 +43,13 @@ async def behavior(request: Request, _: _Administrator, visitor: _Visitor = "", 
             problem = e.detail
     values: dict[str, Any] = _shown(view) if view is not None else {"view": None}
     looks = await console(request).throughput.looks()
-    told: dict[str, Any] = {"asked": asked, "chosen": chosen, "names": names, "problem": problem, **_throughput(request, looks)}
+    told: dict[str, Any] = {
+        "asked": asked,
+        "chosen": chosen,
+        "names": names,
+        "problem": problem,
+        **_throughput(request, looks),
+    }
     return page(request, "behavior", **values, **told)
 
 

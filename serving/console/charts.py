@@ -71,13 +71,13 @@ def probabilities(points: Sequence[Point], base_rate: float, edges: Sequence[flo
     """Draws how the probability moved along the events, equally spaced; dashed is the base rate."""
     if not points:
         return Markup("")
-    width, height = 720, 250
+    width, height, right = 960, 270, 858
     top = min(1.0, 1.15 * max([base_rate, *(p.probability for p in points)]))
-    x, y = _Scale(0, max(len(points) - 1, 1), 52, width - 16), _Scale(0, top, height - 34, 12)
-    parts = list(_rows(y, top, 52, width - 16))
-    parts += [_line("edge", "52", y(edge), f"{width - 16}", y(edge)) for edge in edges if edge < top]
-    parts.append(_line("base", "52", y(base_rate), f"{width - 16}", y(base_rate)))
-    parts.append(_text("axis", width - 16, float(y(base_rate)) - 5, f"base rate {percent(base_rate)}", "end"))
+    x, y = _Scale(0, max(len(points) - 1, 1), 52, right), _Scale(0, top, height - 34, 12)
+    parts = list(_rows(y, top, 52, right))
+    parts += [_line("edge", "52", y(edge), f"{right}", y(edge)) for edge in edges if edge < top]
+    parts.append(_line("base", "52", y(base_rate), f"{right}", y(base_rate)))
+    parts.append(_text("axis", right + 8, float(y(base_rate)) + 4, f"base {percent(base_rate)}", "start"))
     places = [(x(i), y(p.probability)) for i, p in enumerate(points)]
     area = [*places, (places[-1][0], y(0)), (places[0][0], y(0))]
     parts.append(_path("area", area, closed=True))
@@ -89,14 +89,14 @@ def probabilities(points: Sequence[Point], base_rate: float, edges: Sequence[flo
         parts.append(_dot("dot after last" if last else "dot after", left, high, 5 if last else 3.2, told))
     parts.append(_text("axis", 52, height - 10, f"{moment_exactly(points[0].time_us)} UTC", "start"))
     if len(points) > 1:
-        parts.append(_text("axis", width - 16, height - 10, f"{moment_exactly(points[-1].time_us)} UTC", "end"))
+        parts.append(_text("axis", right, height - 10, f"{moment_exactly(points[-1].time_us)} UTC", "end"))
     title = f"Probability after each of {len(points)} events, now {percent(points[-1].probability)}"
     return _svg(width, height, title, parts, "chart wide")
 
 
 def throughput(bars: Sequence[Bar], window_seconds: float) -> Markup:
     """Draws events a second over the last minutes: accepted, and on top of it all others."""
-    width, height = 720, 180
+    width, height = 960, 200
     top = _nice(max([1.0, *(bar.accepted + bar.other for bar in bars)]))
     x, y = _Scale(-window_seconds, 0, 52, width - 16), _Scale(0, top, height - 30, 10)
     parts = list(_rows(y, top, 52, width - 16, share=False))
