@@ -247,7 +247,9 @@ function wire() {
   $("add").addEventListener("click", () => {
     const [width, height] = [$("image").naturalWidth, $("image").naturalHeight].map((most) => Math.round(most / 4));
     add({ x: 0, y: 0, width, height });
-    $("regions").lastElementChild.querySelector("input").focus();
+    const name = $("regions").lastElementChild.querySelector("input");
+    name.focus();
+    name.select(); // what is typed takes its place
   });
   $("png").addEventListener("click", () => download($("png"), "overlay", "attention.png"));
   $("pdf").addEventListener("click", () => download($("pdf"), "report", "attention.pdf"));
