@@ -15,10 +15,12 @@ export PYTHONUNBUFFERED := 1
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-zA-Z%-]+:.*## / {sub("%", "NAME", $$1); printf "make %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
+DOCS := .cache/docs
+
 demo: $(VENV)/.installed-demo  ## simulate a shop, then do the whole job: events to a published model and its report, in demo/
 	$(BIN)/augury demo
 
-test: $(VENV)/.installed-test lint collector engines emulators  ## check the sources and run every test
+test: $(VENV)/.installed-test lint collector engines emulators $(DOCS)/.installed  ## check the sources and run every test
 	$(BIN)/python -m pytest --ignore=tests/models/attention --ignore=tests/models/creative
 	$(BIN)/python -m pytest tests/models/attention tests/models/creative  # TensorFlow and torch never meet in one process
 
@@ -103,6 +105,25 @@ template-build: $(VENV)/.installed-demo  ## build TEMPLATE's image and file with
 
 template-run: $(VENV)/.installed-demo  ## launch a job of TEMPLATE with gcloud; PRINT_ONLY=1 only prints the command, BODY=1 the request
 	@$(BIN)/python -m dataflow_templates.commands run
+
+.PHONY: docs docs-serve
+
+# The pages that are made of the code need the project's environment, MkDocs has one of its own.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs
+
+docs: $(VENV)/.installed-demo $(DOCS)/.installed  ## build the documentation site in build/site; a broken link is an error
+	$(BIN)/python -m website.pages
+	$(MKDOCS) build --strict
+	@echo "open build/site/index.html"
+
+docs-serve: $(VENV)/.installed-demo $(DOCS)/.installed  ## show the site on http://127.0.0.1:8001/ and build it again when a page changes
+	$(BIN)/python -m website.pages
+	$(MKDOCS) serve --dev-addr 127.0.0.1:8001
+
+$(DOCS)/.installed: $(VENV)/.installed-uv requirements/docs.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DOCS)
+	$(BIN)/uv pip install --python $(DOCS)/bin/python --no-deps --compile-bytecode --require-hashes -r requirements/docs.txt
+	@touch $@
 
 lock: $(VENV)/.installed-uv  ## resolve pyproject.toml again into requirements/*.txt; UPGRADE=1 takes the newest versions
 	$(BIN)/python requirements/lock.py $(if $(UPGRADE),--upgrade)

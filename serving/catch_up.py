@@ -77,7 +77,7 @@ class CatchUp:
         One process replays at a time: another returns 0 at once, and may look at ``pending`` and try again later.
 
         Raises:
-            Whatever ``store.push`` raises; nothing is lost, and the next replay begins that file again.
+            StoreUnavailableError: as ``store.push`` does; nothing is lost, and the next replay begins that file again.
         """
         if not self.pending:
             return 0

@@ -260,7 +260,9 @@ for _kind, _aliases in (
         f"/v1/{_kind}",
         _function,
         methods=["POST"],
-        summary=f"Take {'a batch of events' if _kind == 'batch' else f'a {_kind} event'}",
+        summary="Take a batch of events"
+        if _kind == "batch"
+        else f"Take {'an' if _kind[0] in 'ai' else 'a'} {_kind} event",
         operation_id=_kind,
         responses={200: ANSWER, **problems(400, 401, 408, 413, 415, 429, 503)},
         response_class=Response,

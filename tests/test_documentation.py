@@ -77,7 +77,7 @@ def _check_augury(words: list[str]) -> str | None:
         option = word.split("=")[0]
         if before == "--beam":  # flags for Beam, which refuses what it does not know
             continue
-        if option.startswith("-") and option not in options | {"--help"}:
+        if option.startswith("-") and not option[1:].isdigit() and option not in options | {"--help"}:
             return f"{command.name} has no option {option}"
     return None
 

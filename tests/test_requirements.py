@@ -78,6 +78,7 @@ def test_a_package_has_one_version_in_all_locks(lock: str) -> None:
         ("creative", {"tensorflow", "apache-beam"}),
         ("serving", {"torch", "apache-beam"}),
         ("dev", {"tensorflow", "torch"}),
+        ("docs", {"tensorflow", "torch", "apache-beam", "fastapi"}),
     ],
 )
 def test_a_job_installs_only_what_it_needs(extra: str, forbidden: set[str]) -> None:
