@@ -19,6 +19,19 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 _BLOCK = re.compile(r"^```(?:console|sh|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _SPAN = re.compile(r"(?<!`)`((?:augury|make) [^`\n]+)`(?!`)")
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+_MARKED_BLOCK = re.compile(r"((?:^<!--.*?-->\n\n?)*)^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# What stands for marks in README.md: the beginning of a block -> its mark.
+_README = {
+    "make demo": "like: tests/website/test_start.py, tests/augury/test_demo.py",
+    "make test": "not run: it is what runs the tests",
+    "augury demo --events": "like: tests/augury/test_demo.py",
+    "augury batch-predict": "like: tests/pipelines/test_batch_guide.py",
+    "export AUGURY_WRITE_KEYS=my-key": "like: tests/running_service.py",
+    "curl -u my-key: http://127.0.0.1:8000/v1/track": "run by: tests/integration/test_readme.py",
+    "curl -u my-key: --data-binary @page.png": "like: tests/serving/attention/test_heatmaps_guide.py",
+    "augury attention-examples": "run by: tests/readme_commands.py",
+    "augury creative-examples": "run by: tests/readme_commands.py",
+}
 # Folders of one machine, not preceded by what makes them part of a URL or of a longer path.
 _MACHINE = re.compile(r"(?<![\w.~/>}\])*-])/(?:work|farm|root|home|Users|tmp)/[\w.-]+")
 _REGISTRIES = re.compile(
@@ -97,6 +110,88 @@ def test_commands_are_found_where_guides_show_them() -> None:
     assert list(_commands(text)) == [["augury", "demo", "--events", "PATH"], ["make", "demo"], ["make", "test"]]
     assert _check_make(["demolish"]) == "no target demolish"
     assert _check_make(["bench-NAME", "UPGRADE=1", "test"]) is None
+
+
+def _unaccounted(guide: Path, text: str) -> Iterator[str]:
+    """Yields what is wrong with the blocks of a guide that show commands: each has a test, or a reason to have none.
+
+    Before a block, or once in the guide for all of its blocks, stands a comment:
+
+    ``<!-- commands: TESTS -->``: for the whole guide; ``<!-- run by: TESTS -->``: for the next block. These tests read
+    the guide and run what it shows. ``<!-- like: TESTS -->``: these tests, or other guides that are run, do the same
+    with other values. ``<!-- not run: REASON -->``: nobody runs it, for that reason.
+    """
+    whole = re.search(r"^<!-- commands: (.*?) -->$", text, re.MULTILINE)
+    for marks, language, body in _MARKED_BLOCK.findall(text):
+        first = body.partition("\n")[0]
+        if language not in ("console", "sh", "bash"):
+            if language != "output" and re.match(r"\$ |(?:augury|make) ", body):
+                yield f"{first}: commands stand in a block of the language console"
+            continue
+        found = dict(re.findall(r"<!-- (run by|like|not run): (.*?) -->", marks))
+        if guide == ROOT / "README.md":
+            said = [mark for start, mark in _README.items() if first.removeprefix("$ ").startswith(start)]
+            found |= dict(mark.split(": ", 1) for mark in said)
+        if whole and not found:
+            found = {"run by": whole[1]}
+        if len(found) != 1:
+            yield f"{first}: expected one mark before the block, that says which test runs it or why none does"
+        for kind, said in found.items():
+            if kind == "not run":
+                if len(said.split()) < 4:
+                    yield f"{first}: {said!r} is no reason"
+                continue
+            yield from _unlike(guide, kind, said.split(", "), body, first)
+
+
+def _unlike(guide: Path, kind: str, names: list[str], body: str, first: str) -> Iterator[str]:
+    """Yields what is wrong with tests that are said to run a block."""
+    if missing := [name for name in names if not (ROOT / name).is_file()]:
+        yield f"{first}: there is no {', '.join(missing)}"
+        return
+    tests = "".join((ROOT / name).read_text() for name in names)
+    if kind == "run by" and not re.search(rf"{re.escape(guide.name)}|[\"']{guide.stem}[\"']", tests):
+        yield f"{first}: {', '.join(names)} does not read {guide.name}"
+    if undone := [
+        name for name in names if name.endswith(".md") and "<!-- commands: " not in (ROOT / name).read_text()
+    ]:
+        yield f"{first}: no test runs {', '.join(undone)}"
+    if kind == "like":
+        wanted = {words[1] for words in _commands(f"```console\n{body}```\n") if words[0].endswith("augury")}
+        if absent := [
+            name for name in sorted(wanted) if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", tests)
+        ]:
+            yield f"{first}: {', '.join(names)} runs no {', '.join(absent)}"
+
+
+@pytest.mark.parametrize("guide", _guides(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_block_of_commands_has_a_test_or_a_reason(guide: Path) -> None:
+    assert list(_unaccounted(guide, guide.read_text())) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("```console\n$ augury demo\n```\n", "expected one mark"),
+        ("<!-- not run: no -->\n\n```console\n$ augury demo\n```\n", "'no' is no reason"),
+        ("<!-- run by: tests/test_gone.py -->\n```console\n$ augury demo\n```\n", "there is no tests/test_gone.py"),
+        ("<!-- run by: tests/test_notebook.py -->\n```console\n$ ls\n```\n", "does not read guide.md"),
+        ("<!-- like: tests/test_notebook.py -->\n```console\n$ augury tune\n```\n", "runs no tune"),
+        ("```text\n$ augury demo\n```\n", "a block of the language console"),
+    ],
+)
+def test_what_escapes_is_told(text: str, wrong: str) -> None:
+    [said] = _unaccounted(ROOT / "docs" / "guide.md", text)
+    assert wrong in said
+
+
+def test_what_has_a_test_or_a_reason_is_let_be() -> None:
+    text = (
+        "<!-- commands: tests/deploy/test_guides.py -->\n\n```console\n$ augury serve\n```\n\n"
+        "<!-- not run: it needs an account -->\n\n```console\n$ gcloud x\n```\n\n"
+        "<!-- like: tests/augury/test_demo.py -->\n```sh\naugury demo --events PATH\n```\n\n```output\n$ 1\n```\n"
+    )
+    assert list(_unaccounted(ROOT / "docs" / "from-ga4.md", text)) == []
 
 
 @pytest.mark.parametrize("guide", _guides(), ids=lambda path: str(path.relative_to(ROOT)))
