@@ -200,6 +200,15 @@ def test_every_link_to_a_file_leads_somewhere(guide: Path) -> None:
     assert [link for link in links if not (guide.parent / link).exists()] == []
 
 
+def test_security_names_code_that_there_is() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    rows = [row.split(" | ") for row in text.partition("## The threats")[2].splitlines() if row.startswith("| **")]
+    assert len(rows) > 10
+    for threat, _, where in rows:
+        named = re.findall(r"`([^`]+)`", where)
+        assert named and [name for name in named if not (ROOT / name).is_file()] == [], threat
+
+
 def test_every_entry_point_can_be_loaded() -> None:
     groups = {"scripts": PROJECT["scripts"], **PROJECT.get("entry-points", {})}
     assert groups["scripts"] == {"augury": "augury.cli:main"}

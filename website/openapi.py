@@ -12,7 +12,7 @@ _KEYS = {"writeKey": "a write key", "adminKey": "an admin key"}
 def http_page(document: Json) -> str:
     """Returns the page of all operations, by tag, and of all schemas that they name."""
     info = document["info"]
-    lines = [f"# HTTP API {info['version']}", "", info.get("description") or info["title"], ""]
+    lines = [f"# HTTP API {info['version']}", "", info.get("description") or info.get("summary") or info["title"], ""]
     lines += ["The same as a document for tools: [openapi.json](openapi.json).", ""]
     tags: dict[str, list[str]] = {}
     for path, operations in document["paths"].items():
