@@ -42,6 +42,13 @@ class Window:
     start_us: int
     end_us: int
 
+    def cut(self, events: pa.RecordBatch) -> pa.RecordBatch:
+        """Returns the events, with a column ``timestamp_us``, that happened within it."""
+        time_us = events.column("timestamp_us")
+        if not events.num_rows or (self.start_us <= pc.min(time_us).as_py() and pc.max(time_us).as_py() < self.end_us):
+            return events
+        return events.filter(pc.and_(pc.greater_equal(time_us, self.start_us), pc.less(time_us, self.end_us)))
+
 
 @dataclass(frozen=True)
 class Sessions:

@@ -33,7 +33,7 @@ def build(pipeline: beam.Pipeline, options: ExamplesOptions, recipe: Recipe, sta
     read = pipeline | "ReadEvents" >> ReadEvents(
         recipe.tasks, recipe.adapter, recipe.read_columns, options.dead_letter_folder
     )
-    cleaned = read.events | "CleanEvents" >> CleanEvents(recipe.rules, recipe.tombstones)
+    cleaned = read.events | "CleanEvents" >> CleanEvents(recipe.rules, recipe.tombstones, recipe.window)
     # side inputs one by one: flattened, they would keep runners from fusing the steps before the shuffle
     tallies = (beam.pvalue.AsList(read[TALLY]), beam.pvalue.AsList(cleaned[TALLY]))
     window = beam.pvalue.AsSingleton(

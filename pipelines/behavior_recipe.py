@@ -61,8 +61,12 @@ class ExamplesOptions:
     sequence_length: int = option(40, "most events that an instance holds")
     hash_size: int = option(1024, "number of hash buckets, see `augury inspect-buckets`")
     shards: int | None = option(None, f"number of shards; by default one for every {EVENTS_PER_SHARD:,} events")
-    window_start: str | None = option(None, "start of the data window, ISO 8601; by default the first event")
-    window_end: str | None = option(None, "end of the data window, ISO 8601; by default just after the last event")
+    window_start: str | None = option(
+        None, "start of the data window, ISO 8601, before which no event counts; by default the first event"
+    )
+    window_end: str | None = option(
+        None, "end of the data window, ISO 8601, from which on no event counts; by default just after the last event"
+    )
     link_visitors: bool = option(False, "join the anonymous ids that logins link to one user id")
     cleaning: str | None = option(None, "path of a TOML file with cleaning rules")
     tombstones: str | None = option(

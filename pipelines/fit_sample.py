@@ -72,7 +72,7 @@ def sample_sessions(
     for task in tasks:
         for chunk in read_chunks(task, adapter.columns(tuple(columns))):
             known, _ = drop_forgotten(adapter.adapt(chunk, task.path).events, tombstones or Tombstones())
-            batch, _ = clean(known, rules)
+            batch, _ = clean(known if window is None else window.cut(known), rules)
             kept.append(_visitors_below(pa.Table.from_batches([encode_columns(batch, columns)]), share))
             events += kept[-1].num_rows
             while events > most:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,16 @@ def test_a_window_is_read_to_the_microsecond(tmp_path: Path) -> None:
     ends = {"window_start": "2026-08-01T00:00:00.6", "window_end": "2026-08-01T15:00:00.999999+02:00"}
     card = make_examples(options(tmp_path, LOOKER, **ends))
     assert card["window"] == {"start_us": 1_785_542_400_600_000, "end_us": 1_785_589_200_999_999}
+
+
+def test_events_outside_the_window_are_dropped_and_counted(tmp_path: Path) -> None:
+    every = make_examples(options(tmp_path, LOOKER))
+    begins = every["window"]["start_us"]
+    second = datetime.fromtimestamp(begins / 1e6 + 1e-3, UTC).isoformat()
+    last = datetime.fromtimestamp(every["window"]["end_us"] / 1e6 + 1, UTC).isoformat()
+    card = make_examples(options(tmp_path, LOOKER, overwrite=True, window_start=second, window_end=last))
+    assert card["events"]["dropped"] == {"outside_window": 1}
+    assert card["events"]["read"] == every["events"]["read"] > 1
 
 
 def test_options_that_cannot_be_are_refused() -> None:
