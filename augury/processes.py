@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import IO
 
 INTERRUPTED = 130
 """Exit code of a process that Ctrl-C ended."""
@@ -15,7 +16,9 @@ class JobInterrupted(KeyboardInterrupt):  # no error, as KeyboardInterrupt is no
     """Ctrl-C ended a job, which has said so itself."""
 
 
-def run_module(module: str, argv: Sequence[str]) -> int:
+def run_module(
+    module: str, argv: Sequence[str], *, stderr: IO[bytes] | None = None, stdout: IO[bytes] | None = None
+) -> int:
     """Runs ``python -m module`` to its end, on this terminal, and returns its exit code.
 
     Ctrl-C and SIGTERM are passed on, once each, and the child decides how to stop; a child that a signal killed has
@@ -38,7 +41,8 @@ def run_module(module: str, argv: Sequence[str]) -> int:
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         # A process group of its own, or the terminal would send the child a second Ctrl-C.
-        child = subprocess.Popen([sys.executable, "-m", module, *argv], env=environment, process_group=0)
+        command = [sys.executable, "-m", module, *argv]
+        child = subprocess.Popen(command, env=environment, process_group=0, stderr=stderr, stdout=stdout)
         for number in early:
             child.send_signal(number)
         code = child.wait()

@@ -11,9 +11,13 @@ from typing import Any, Protocol
 from features.errors import AuguryError
 from features.fingerprinted import DATASET_CARD
 from features.storage import exists, read_bytes
+from models.rescored import Change, Rescored
 
 LOWER_IS_BETTER = frozenset({"brier", "ece", "ece_equal_mass", "kld", "log_loss"})
 """Metrics of which less is better, by the last part of their name; of all others more is."""
+
+
+_JUDGED_BY = ("estimate", "interval")
 
 
 class GateError(AuguryError, ValueError):
@@ -53,6 +57,9 @@ class Thresholds:
         max_ece: the most that the expected calibration error may be; None for a model that gives no probabilities.
         ece_metric: name of that error.
         margins: metric -> how much worse than the champion's, on the same validation data, it may be.
+        judged_by: what must stay within a margin: ``estimate``, the difference itself, or ``interval``, all of its
+            95 % interval, which asks for proof that it is not worse, and so for many examples.
+        slice_margin: how much worse than the champion it may surely be on a slice of the examples; None does not ask.
     """
 
     at_least: Mapping[str, float] = field(default_factory=dict)
@@ -60,10 +67,16 @@ class Thresholds:
     max_ece: float | None = None
     ece_metric: str = "ece"
     margins: Mapping[str, float] = field(default_factory=dict)
+    judged_by: str = "estimate"
+    slice_margin: float | None = None
 
     def __post_init__(self) -> None:
         if self.max_ece is not None and not 0 <= self.max_ece <= 1:
             raise GateError(f"max_ece is {self.max_ece!r}; expected a number from 0 to 1")
+        if self.judged_by not in _JUDGED_BY:
+            raise GateError(f"judged_by is {self.judged_by!r}; expected one of {', '.join(_JUDGED_BY)}")
+        if self.slice_margin is not None and not 0 <= self.slice_margin <= 1:
+            raise GateError(f"slice_margin is {self.slice_margin!r}; expected a number from 0 to 1")
         for name in ("at_least", "at_most", "margins"):
             for metric, value in getattr(self, name).items():
                 if not math.isfinite(value) or (name == "margins" and value < 0):
@@ -98,17 +111,23 @@ class Thresholds:
 
 
 _THRESHOLDS = {
-    "behavior": Thresholds(at_least={"auc": 0.55}, max_ece=0.02, margins={"auc": 0.005, "log_loss": 0.005}),
+    "behavior": Thresholds(
+        at_least={"auc": 0.55}, max_ece=0.02, margins={"auc": 0.005, "log_loss": 0.005}, slice_margin=0.02
+    ),
     # Information gain is counted from the mean map of other images: 0 is no better than knowing the centre. The margins
     # are a small part of what 200 test images leave open: intervals 0.27 NSS, 0.03 CC and 0.05 KLD wide.
     "attention": Thresholds(
         at_least={"auc": 0.7, "cc": 0.4, "information_gain": 0.0, "nss": 1.0},
         at_most={"kld": 1.5},
         margins={"cc": 0.005, "kld": 0.01, "nss": 0.02},
+        slice_margin=0.02,
     ),
     # The worst of all targets: the AUC, the calibration error, and how much more is known than the mean rate tells.
     "creative": Thresholds(
-        at_least={"auc": 0.52, "skill": 0.0}, max_ece=0.02, margins={"auc": 0.005, "log_loss": 0.005}
+        at_least={"auc": 0.52, "skill": 0.0},
+        max_ece=0.02,
+        margins={"auc": 0.005, "log_loss": 0.005},
+        slice_margin=0.02,
     ),
 }
 """Family -> the thresholds of ``Thresholds.of``."""
@@ -116,8 +135,8 @@ _THRESHOLDS = {
 Replay = Callable[[Path], GoldenReplay]
 """Replays the golden set of a version's folder through the code path that will serve it."""
 
-Rescore = Callable[[Path, Path], Mapping[str, float]]
-"""(champion's folder, candidate's folder) -> the champion's metrics on the candidate's validation data."""
+Rescore = Callable[[Path, Path], Rescored]
+"""(champion's folder, candidate's folder) -> the champion on the candidate's validation data."""
 
 
 @dataclass(frozen=True)
@@ -162,13 +181,23 @@ class Gates:
             return [GateResult("not worse than the champion", True, "there is no champion yet")]
         data = _data_of(candidate)
         if data is not None and data == _data_of(champion):
-            theirs = read_metrics(champion)
+            found = Rescored(read_metrics(champion), {})
         elif self.rescore is not None:
-            theirs = dict(self.rescore(champion, candidate))
+            try:
+                found = self.rescore(champion, candidate)
+            except AuguryError as e:
+                return [GateResult("not worse than the champion", False, str(e))]
         else:
             detail = f"the champion was judged on other data ({DATASET_CARD} differs); judge it on this version's too"
             return [GateResult("not worse than the champion", False, detail)]
-        return [_not_worse(metrics, theirs, name, margin) for name, margin in sorted(self.thresholds.margins.items())]
+        limits = self.thresholds
+        results = [
+            _not_worse(metrics, found, name, margin, limits.judged_by)
+            for name, margin in sorted(limits.margins.items())
+        ]
+        if limits.slice_margin is not None and found.slices:
+            results.append(_no_slice_worse(found, limits.slice_margin))
+        return results
 
     def _golden(self, candidate: Path) -> GateResult:
         try:
@@ -222,12 +251,33 @@ def _limit(metrics: Mapping[str, float], metric: str, limit: float, sense: str, 
     return GateResult(name, passed, f"{metric} is {value:.6g}, expected {sense} {limit:g}")
 
 
-def _not_worse(ours: Mapping[str, float], theirs: Mapping[str, float], metric: str, margin: float) -> GateResult:
+def _not_worse(ours: Mapping[str, float], champion: Rescored, metric: str, margin: float, judged_by: str) -> GateResult:
     name = f"{metric} not worse than the champion's"
+    theirs = champion.metrics
     if metric not in ours or metric not in theirs:
         whose = "this version's" if metric not in ours else "the champion's"
         return GateResult(name, False, f"{whose} metrics have no {metric}")
     sign = -1 if metric.rsplit(".", 1)[-1] in LOWER_IS_BETTER else 1
-    passed = sign * (ours[metric] - theirs[metric]) >= -margin
-    detail = f"{metric} is {ours[metric]:.6g}, the champion's {theirs[metric]:.6g}, margin {margin:g}"
-    return GateResult(name, passed, detail)
+    gain, detail = sign * (ours[metric] - theirs[metric]), ""
+    change = champion.changes.get(metric)
+    if change is not None:
+        detail = f", difference {_shown(change)}"
+        gain = sign * change.value
+        if judged_by == "interval":
+            gain = change.low if sign > 0 else -change.high
+            detail += ", of which all is judged"
+    detail = f"{metric} is {ours[metric]:.6g}, the champion's {theirs[metric]:.6g}{detail}, margin {margin:g}"
+    return GateResult(name, gain >= -margin, detail)
+
+
+def _no_slice_worse(champion: Rescored, margin: float) -> GateResult:
+    """Judges slices, of which more is better: only what is surely worse counts, since they are many and small."""
+    worse = [one for one in champion.slices if one.change.high < -margin]
+    least = min(champion.slices, key=lambda one: one.change.high)
+    told = "; ".join(f"{one.name}: {_shown(one.change)}" for one in worse or [least])
+    what = f"{len(worse)} of {len(champion.slices)} slices are surely worse:" if worse else "the most doubtful slice is"
+    return GateResult("no slice surely worse than the champion's", not worse, f"{what} {told}, margin {margin:g}")
+
+
+def _shown(change: Change) -> str:
+    return f"{change.value:+.4f} ({change.low:+.4f} to {change.high:+.4f})"

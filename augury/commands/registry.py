@@ -8,6 +8,7 @@ import typer
 
 from augury.commands import screen
 from augury.commands.parameters import ModelName, Reason, RegistryRoot, model_name
+from augury.rescoring import rescorer
 from features.storage import read_text
 from models.gates import GateResult, Gates, Thresholds
 from models.registry import RefusedError, Registry, RegistryError
@@ -102,9 +103,10 @@ def promote(
     """Make a version the champion, if it passes every gate.
 
     The gates: its metrics reach the absolute thresholds of its family and are not worse than the champion's on the same
-    data, its calibration error, where it gives probabilities, is small enough, and its golden set, replayed through a
-    running service (see `augury verify`), gives the same predictions bit for bit. A refusal is an error, and is written
-    to the history.
+    data, neither in all nor on a slice of it; its calibration error, where it gives probabilities, is small enough; and
+    its golden set, replayed through a running service (see `augury verify`), gives the same predictions bit for bit. A
+    champion that was judged on other data is asked about the test examples of this version, which must still be where
+    they were. A refusal is an error, and is written to the history.
 
     **Examples**
 
@@ -118,7 +120,7 @@ def promote(
     chosen = opened.resolve(family, name, version)
     try:
         with screen.spinner("trying the gates"):
-            gates = Gates(limits, replay_through_service(registry, family, name, chosen))
+            gates = Gates(limits, replay_through_service(registry, family, name, chosen), rescorer(family))
             champion = opened.promote(family, name, chosen, gates.check, reason)
     except RefusedError as error:
         _show_gates(error.results)

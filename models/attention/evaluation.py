@@ -228,8 +228,13 @@ def _groups(rows: Sequence[_Row], by: str, names: Sequence[str], rng: np.random.
         yield {"by": by, "group": value or "unknown", "images": len(part), "figures": figures}
 
 
-def _interval(values: Floats, rng: np.random.Generator) -> dict[str, float]:
-    """Returns the mean with the percentile interval of means of images drawn with replacement."""
+def paired_interval(values: Floats, rng: np.random.Generator, level: float = _LEVEL) -> tuple[float, float, float]:
+    """Returns the mean of float (N,) and the percentile interval of means of images drawn with replacement."""
     drawn = rng.integers(0, len(values), (_DRAWS, len(values)))
-    low, high = np.quantile(values[drawn].mean(axis=1), ((1 - _LEVEL) / 2, (1 + _LEVEL) / 2)).tolist()
-    return {"value": float(values.mean()), "low": low, "high": high, "images": len(values)}
+    low, high = np.quantile(values[drawn].mean(axis=1), ((1 - level) / 2, (1 + level) / 2)).tolist()
+    return float(values.mean()), low, high
+
+
+def _interval(values: Floats, rng: np.random.Generator) -> dict[str, float]:
+    value, low, high = paired_interval(values, rng)
+    return {"value": value, "low": low, "high": high, "images": len(values)}

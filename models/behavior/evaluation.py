@@ -158,7 +158,7 @@ def _curves(positive: Bools, scores: Floats, edges: Floats) -> dict[str, Any]:
 def _slices(positive: Bools, scores: Mapping[str, Floats], stats: Mapping[str, Floats]) -> Iterator[dict[str, Any]]:
     """Yields the figures of every slice: the top 10 % are those of the slice itself."""
     for stat, values in stats.items():
-        for name, rows in _cut(values):
+        for name, rows in cut_stat(values):
             hit = positive[rows]
             several = 0 < hit.sum() < len(hit)
             yield {
@@ -178,7 +178,7 @@ def _slices(positive: Bools, scores: Mapping[str, Floats], stats: Mapping[str, F
             }
 
 
-def _cut(values: Floats) -> Iterator[tuple[str, Bools]]:
+def cut_stat(values: Floats) -> Iterator[tuple[str, Bools]]:
     """Yields (name, rows) of quarters of a stat, or of its values where there are few; missing values stand apart."""
     missing = np.isnan(values)
     known = values[~missing]

@@ -1,6 +1,7 @@
 """Every gate, passed and not, on version folders written by hand."""
 
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from features.errors import AuguryError
 from models.gates import GateError, GateResult, Gates, Thresholds, read_metrics
+from models.rescored import Change, Rescored, SliceChange
 
 BEHAVIOR = Thresholds.of("behavior")
 GOOD = {"auc": 0.80, "ece": 0.010, "log_loss": 0.30}
@@ -106,12 +108,65 @@ def test_a_champion_is_judged_again_on_the_candidates_data(tmp_path: Path) -> No
     candidate = write_version(tmp_path / "a", GOOD | {"auc": 0.70}, "new data")
     asked: list[tuple[Path, Path]] = []
 
-    def rescore(old: Path, new: Path) -> Mapping[str, float]:
+    def rescore(old: Path, new: Path) -> Rescored:
         asked.append((old, new))
-        return {"auc": 0.69, "log_loss": 0.31}
+        return Rescored({"auc": 0.69, "log_loss": 0.31}, {})
 
     assert failed(Gates(BEHAVIOR, all_identical, rescore).check(candidate, champion)) == []
     assert asked == [(champion, candidate)]
+
+
+def told(change: Change, judged_by: str = "estimate", worst: float = 0.01) -> dict[str, tuple[bool, str]]:
+    """Returns what the gates against a champion say whose AUC of 0.8 the candidate misses by ``change``."""
+    slices = (
+        SliceChange("clicks up to 3", 400, 0.8, 0.79, Change(-0.01, -0.05, worst)),
+        SliceChange("clicks above 3", 400, 0.8, 0.8, Change(0.0, -0.04, 0.04)),
+    )
+    limits = Thresholds(margins={"auc": 0.005}, judged_by=judged_by, slice_margin=0.02)
+    gates = Gates(limits, all_identical, lambda old, new: Rescored({"auc": 0.8}, {"auc": change}, slices))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        champion = write_version(folder / "champion", GOOD, "old data")
+        results = gates.check(write_version(folder / "a", GOOD | {"auc": 0.8 + change.value}, "new data"), champion)
+    return {result.name: (result.passed, result.detail) for result in results}
+
+
+def test_a_difference_is_told_with_its_interval_and_judged_by_itself_or_by_all_of_that() -> None:
+    near = Change(-0.004, -0.01, 0.002)
+    assert told(near)["auc not worse than the champion's"] == (
+        True,
+        "auc is 0.796, the champion's 0.8, difference -0.0040 (-0.0100 to +0.0020), margin 0.005",
+    )
+    assert told(near, "interval")["auc not worse than the champion's"] == (
+        False,
+        "auc is 0.796, the champion's 0.8, difference -0.0040 (-0.0100 to +0.0020), of which all is judged, margin "
+        "0.005",
+    )
+    assert told(Change(0.001, -0.004, 0.006), "interval")["auc not worse than the champion's"][0]
+    assert not told(Change(-0.006, -0.02, 0.01))["auc not worse than the champion's"][0]
+
+
+def test_a_slice_that_is_surely_worse_fails() -> None:
+    name, level = "no slice surely worse than the champion's", Change(0.0, -0.01, 0.01)
+    assert told(level)[name] == (
+        True,
+        "the most doubtful slice is clicks up to 3: -0.0100 (-0.0500 to +0.0100), margin 0.02",
+    )
+    assert told(level, worst=-0.021)[name] == (
+        False,
+        "1 of 2 slices are surely worse: clicks up to 3: -0.0100 (-0.0500 to -0.0210), margin 0.02",
+    )
+
+
+def test_a_champion_that_cannot_be_judged_fails_with_the_reason(tmp_path: Path) -> None:
+    def rescore(old: Path, new: Path) -> Rescored:
+        raise AuguryError("the examples are gone; make them again")
+
+    champion = write_version(tmp_path / "champion", GOOD, "old data")
+    candidate = write_version(tmp_path / "a", GOOD, "new data")
+    assert failed(Gates(BEHAVIOR, all_identical, rescore).check(candidate, champion)) == [
+        "not worse than the champion: the examples are gone; make them again"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +209,7 @@ def test_a_card_without_metrics_is_refused(tmp_path: Path, text: str) -> None:
 
 def test_given_thresholds_replace_those_of_the_family() -> None:
     assert BEHAVIOR.changed({"max_ece": 0.1, "at_least": {"auc": 0.9}}) == Thresholds(
-        at_least={"auc": 0.9}, max_ece=0.1, margins={"auc": 0.005, "log_loss": 0.005}
+        at_least={"auc": 0.9}, max_ece=0.1, margins={"auc": 0.005, "log_loss": 0.005}, slice_margin=0.02
     )
     with pytest.raises(
         GateError, match="no thresholds are known for family 'tea'; known: behavior, attention, creative"
