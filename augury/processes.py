@@ -17,12 +17,24 @@ class JobInterrupted(KeyboardInterrupt):  # no error, as KeyboardInterrupt is no
 
 
 def run_module(
-    module: str, argv: Sequence[str], *, stderr: IO[bytes] | None = None, stdout: IO[bytes] | None = None
+    module: str,
+    argv: Sequence[str],
+    *,
+    stdout: IO[bytes] | None = None,
+    stderr: IO[bytes] | None = None,
+    keep: Sequence[int] = (),
 ) -> int:
     """Runs ``python -m module`` to its end, on this terminal, and returns its exit code.
 
     Ctrl-C and SIGTERM are passed on, once each, and the child decides how to stop; a child that a signal killed has
     exit code 128 plus the signal, as a shell would say, and a line on stderr, since it could not say anything itself.
+
+    Args:
+        module: to run.
+        argv: its arguments.
+        stdout: a file for its results instead of this process's.
+        stderr: a file for its errors instead of this process's.
+        keep: descriptors of files that it shares, such as of a lock that is to be held until it ends as well.
 
     Raises:
         JobInterrupted: the child ended with exit code 130.
@@ -42,7 +54,9 @@ def run_module(
     try:
         # A process group of its own, or the terminal would send the child a second Ctrl-C.
         command = [sys.executable, "-m", module, *argv]
-        child = subprocess.Popen(command, env=environment, process_group=0, stderr=stderr, stdout=stdout)
+        child = subprocess.Popen(
+            command, env=environment, process_group=0, stdout=stdout, stderr=stderr, pass_fds=tuple(keep)
+        )
         for number in early:
             child.send_signal(number)
         code = child.wait()
