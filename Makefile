@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-cloud emulators engines prism workers test-prism test-flink test-deploy lint format
+.PHONY: help demo test data-checks test-cloud emulators engines prism workers test-prism test-flink test-deploy lint format
 .PHONY: templates template-build template-run lock bench-report clean collector
 
 help:  ## print this list
@@ -20,7 +20,7 @@ DOCS := .cache/docs
 demo: $(VENV)/.installed-demo  ## simulate a shop, then do the whole job: events to a published model and its report, in demo/
 	$(BIN)/augury demo
 
-test: $(VENV)/.installed-test lint collector engines emulators $(DOCS)/.installed  ## check the sources and run every test
+test: $(VENV)/.installed-test lint collector engines emulators data-checks $(DOCS)/.installed  ## check the sources and run every test
 	$(BIN)/python -m pytest --ignore=tests/models/attention --ignore=tests/models/creative
 	$(BIN)/python -m pytest tests/models/attention tests/models/creative  # TensorFlow and torch never meet in one process
 
@@ -95,6 +95,11 @@ $(CHECKOV)/.installed: $(VENV)/.installed-uv requirements/checkov.txt
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CHECKOV)
 	$(BIN)/uv pip install --python $(CHECKOV)/bin/python --no-deps --require-hashes -r requirements/checkov.txt
 	@touch $@
+
+TFDV := .cache/tfdv
+
+data-checks: $(VENV)/.installed-uv  ## install TensorFlow Data Validation, which `augury retrain` asks about new data, in .cache/tfdv
+	@[ $(TFDV)/.installed -nt requirements/tfdv.txt ] || sh requirements/tfdv.sh $(TFDV) $(BIN)/uv
 
 templates: $(VENV)/.installed-demo  ## write the metadata of the Flex Templates again from the pipelines' options
 	$(BIN)/python -m dataflow_templates.generate

@@ -33,7 +33,7 @@ def _pins(lock: str) -> dict[str, set[tuple[str, str]]]:
     return found
 
 
-@pytest.mark.parametrize("lock", [*EXTRAS, "all", "build", "bentoml", "checkov", "emulators", "serving-cuda"])
+@pytest.mark.parametrize("lock", [*EXTRAS, "all", "build", "bentoml", "checkov", "emulators", "serving-cuda", "tfdv"])
 def test_every_requirement_is_pinned_and_hashed(lock: str) -> None:
     assert len(_pins(lock)) > 3
     without = [block.splitlines()[0] for block in _blocks(lock) if "--hash=sha256:" not in block]

@@ -163,8 +163,8 @@ class Behavior(Family):
                 there = [path for path in paths if list_files(path)]
                 if not any(path in there for path in paths[: window.days]):
                     raise StoppedError(
-                        f"there are no events from {window}: no file is at {pattern}; check the path and whether events "
-                        "were collected",
+                        f"there are no events from {window}: no file is at {pattern}; check the path and "
+                        "whether events were collected",
                         "examples",
                         NO_DATA,
                     )
