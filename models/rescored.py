@@ -67,7 +67,10 @@ class Rescored:
             return cls(
                 {name: float(value) for name, value in found["metrics"].items()},
                 {name: Change(*map(float, change)) for name, change in found["changes"].items()},
-                tuple(SliceChange(*one[:4], Change(*map(float, one[4]))) for one in found["slices"]),
+                tuple(
+                    SliceChange(name, examples, champion, candidate, Change(*map(float, change)))
+                    for name, examples, champion, candidate, change in found["slices"]
+                ),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             raise RescoreError(f"this is no comparison with a champion ({e!r}); make it again") from e

@@ -1,7 +1,7 @@
 """What ends every run: a summary for people (Markdown) and for programs (JSON)."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +70,17 @@ def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
             yield f"- **{finding['kind']}**: {finding['what']}"
         if checks["rates"]:
             yield ""
-            rows = [(name, f"{k / n:.2%}", f"{k:,} of {n:,}") for name, (k, n) in checks["rates"].items() if n]
-            yield from _table(("label", "rate", ""), rows)
+            rates = [(name, f"{k / n:.2%}", f"{k:,} of {n:,}") for name, (k, n) in checks["rates"].items() if n]
+            yield from _table(("label", "rate", ""), rates)
         measures = sorted(checks["measures"], key=lambda one: -one["value"])[:_MOST_MEASURES]
         if measures:
             yield ""
-            rows = [(m["feature"], m["what"], f"{m['value']:.4f}", f"{m['threshold']:g}") for m in measures]
-            yield from _table(("feature", "moved by", "Jensen-Shannon", "at most"), rows)
+            moved = [(m["feature"], m["what"], f"{m['value']:.4f}", f"{m['threshold']:g}") for m in measures]
+            yield from _table(("feature", "moved by", "Jensen-Shannon", "at most"), moved)
     if summary["gates"]:
         yield from ("", "## Gates", "")
-        rows = [(gate["name"], "passed" if gate["passed"] else "FAILED", gate["detail"]) for gate in summary["gates"]]
-        yield from _table(("gate", "", "what it found"), rows)
+        gates = [(gate["name"], "passed" if gate["passed"] else "FAILED", gate["detail"]) for gate in summary["gates"]]
+        yield from _table(("gate", "", "what it found"), gates)
     slices = (summary["comparison"] or {}).get("slices") or []
     if slices:
         yield from ("", "## Against the champion, slice by slice", "")
@@ -94,7 +94,7 @@ def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
         yield from _table(("step", "seconds"), [(step, f"{took:.1f}") for step, took in summary["seconds"].items()])
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     yield "| " + " | ".join(head) + " |"
     yield "|" + "---|" * len(head)
     for row in rows:

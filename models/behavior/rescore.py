@@ -77,9 +77,9 @@ def _slices(
     ]
     level = 1 - (1 - _LEVEL) / max(len(parts), 1)
     for name, rows in parts:
-        both = (metrics.auc_with_interval(y[rows], p[rows]).value for p in (theirs, ours))
+        before, after = (metrics.auc_with_interval(y[rows], p[rows]).value for p in (theirs, ours))
         change = metrics.auc_difference(y[rows], ours[rows], theirs[rows], level)
-        yield SliceChange(name, int(rows.sum()), *both, Change(*change))
+        yield SliceChange(name, int(rows.sum()), before, after, Change(*change))
 
 
 def rescore(champion: Path, candidate: Path, examples: str) -> Rescored:

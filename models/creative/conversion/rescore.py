@@ -3,8 +3,9 @@
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,19 @@ _FEWEST = 10
 _BATCH = 64
 
 
-class Judged(NamedTuple):
-    """The rows of one target: count and among, int64 (N,); whose, int64 (N,) from 0 up; rates of both, float64 (N,)."""
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The rows of one target.
+
+    Attributes:
+        count: int64 (N,).
+        among: int64 (N,).
+        product: int64 (N,), whose they are, from 0 up.
+        champion: float64 (N,), its rates.
+        candidate: float64 (N,), its rates.
+        base_log_loss: of one who looks at nothing.
+        slices: name -> bool (N,).
+    """
 
     count: Ints
     among: Ints
@@ -60,7 +72,7 @@ def compare(targets: Mapping[str, Judged]) -> Rescored:
     return Rescored(theirs, changes, tuple(_slices(targets, rng)))
 
 
-def _overall(parts: Mapping[str, tuple[Judged, Floats, Floats | None]]) -> dict[str, float]:
+def _overall(parts: Mapping[str, tuple[Judged, Floats, Ints | None]]) -> dict[str, float]:
     """Returns the metrics of a model card: each target's own, the worst of all, of the log loss the mean."""
     found: dict[str, float] = {}
     each = {}
@@ -100,11 +112,12 @@ def _slices(targets: Mapping[str, Judged], rng: np.random.Generator) -> Iterator
         yield SliceChange(name, int(n.sum()), before, after, _interval(after - before, gaps, level))
 
 
-def _drawn(product: Ints, rng: np.random.Generator) -> Floats:
-    """Returns how often the product of every row was drawn, float64 (N,)."""
+def _drawn(product: Ints, rng: np.random.Generator) -> Ints:
+    """Returns how often the product of every row was drawn, int64 (N,)."""
     _, place = np.unique(product, return_inverse=True)
     number = int(place.max()) + 1
-    return np.bincount(rng.integers(0, number, number), minlength=number).astype(np.float64)[place]
+    drawn: Ints = np.bincount(rng.integers(0, number, number), minlength=number).astype(np.int64)[place]
+    return drawn
 
 
 def _interval(value: float, draws: Sequence[float], level: float) -> Change:
@@ -159,7 +172,7 @@ def rescore(champion: Path, candidate: Path, examples: str) -> Rescored:
         count, among = (
             own.column(c).to_numpy(zero_copy_only=False).astype(np.int64) for c in (target.count, target.among)
         )
-        slices = {}
+        slices: dict[str, npt.NDArray[np.bool_]] = {}
         for by in ("variant", "kind"):
             values = np.array([value or "unknown" for value in own.column(by).to_pylist()])
             slices |= {f"{by} {value}": values == value for value in np.unique(values).tolist()}
