@@ -8,8 +8,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from augury.processes import INTERRUPTED, JobInterrupted
 from features.errors import AuguryError
+from models.processes import INTERRUPTED, JobInterrupted
 
 # The short help stands here as well as in the command, since looking there is what takes time; a test compares the two.
 _COMMANDS = {

@@ -15,13 +15,13 @@ from augury.commands import screen
 from augury.commands.examples import show_card
 from augury.commands.flags import argv_of
 from augury.demo_figures import calibration_of, measure, show_figures
-from augury.processes import run_module
 from augury.simulator import SimulationOptions, read_truth, simulate
 from features.adapters import get_adapter
 from features.errors import AuguryError
 from features.storage import atomic_write, is_local
 from models.behavior.options import TrainOptions
 from models.gates import Gates, Thresholds
+from models.processes import run_module
 from models.registry import RefusedError, Registry
 from pipelines.behavior_recipe import ExamplesOptions
 from pipelines.quick_start import import_beam

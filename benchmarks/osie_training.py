@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from augury.processes import run_module
 from benchmarks.attention_metrics import MAPS, OSIE, map_scores, read_osie
 from benchmarks.trained import TrainingFailedError
 from features.images import decode_image
 from models.attention.predictor import Predictor
+from models.processes import run_module
 from pipelines.attention_examples import make_attention_examples
 from pipelines.attention_recipe import AttentionExamplesOptions
 

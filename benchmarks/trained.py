@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from augury.processes import run_module
+from models.processes import run_module
 
 
 class TrainingFailedError(RuntimeError):

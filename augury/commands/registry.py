@@ -8,10 +8,10 @@ import typer
 
 from augury.commands import screen
 from augury.commands.parameters import ModelName, Reason, RegistryRoot, model_name
-from augury.rescoring import rescorer
 from features.storage import read_text
 from models.gates import GateResult, Gates, Thresholds
 from models.registry import RefusedError, Registry, RegistryError
+from models.rescoring import rescorer
 from serving.promotion import replay_through_service
 
 _LATEST, _CHAMPION = "latest", "champion"

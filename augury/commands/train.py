@@ -4,11 +4,11 @@ import typer
 
 from augury.commands import screen
 from augury.commands.flags import argv_of, takes
-from augury.processes import run_module
 from models.attention.options import TrainOptions as AttentionOptions
 from models.behavior.options import TrainOptions
 from models.creative.conversion.options import ConversionOptions
 from models.creative.options import TrainOptions as VariantsOptions
+from models.processes import run_module
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", add_completion=False, help="Train a model.")
 

@@ -4,8 +4,8 @@ import typer
 
 from augury.commands import screen
 from augury.commands.flags import argv_of, takes
-from augury.processes import run_module
 from models.behavior.options import TuneOptions
+from models.processes import run_module
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", add_completion=False)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from augury.processes import run_module
 from augury.retraining.errors import RunError, StoppedError
 from features.storage import exists
+from models.processes import run_module
 
 NO_DATA, BAD_DATA = "no_data", "bad_data"
 """Why a run stops while examples are made: nothing to read, or what was read cannot be used."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from augury.rescoring import PROVENANCE
 from augury.retraining.checks import Before, Rate
 from augury.retraining.validation import STATISTICS
 from augury.retraining.window import DataWindow
 from models.manifest import Manifest
 from models.registry import Registry, RegistryError
+from models.rescoring import PROVENANCE
 
 
 @dataclass(frozen=True)

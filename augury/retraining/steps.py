@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from augury.commands.registry import replay_through_service
-from augury.rescoring import PROVENANCE, coded_for, rescorer
 from augury.retraining.app import App
 from augury.retraining.checks import Before, Measured, find, reason
 from augury.retraining.errors import RunError, StoppedError
@@ -25,6 +23,8 @@ from models.artifact import write_json
 from models.gates import Gates
 from models.registry import Champion, RefusedError, Registry
 from models.rescored import Rescored
+from models.rescoring import PROVENANCE, coded_for, rescorer
+from serving.promotion import replay_through_service
 
 _DAY_US = 86_400_000_000
 _DECISIONS = ("promote", "refuse")

@@ -2,8 +2,8 @@
 
 Clicks are not glances: people look before they click, at more than they click, and only some things can be clicked.
 A heatmap that is worth something still has more attention where clicks are than elsewhere, so NSS is to be above 0; CC
-of the two maps says how alike they are, and does not reach 1 even for a perfect model of glances. It also rises with the
-number of clicks, since a map of few is rough: compare it between pages of about as many.
+of the two maps says how alike they are, and does not reach 1 even for a perfect model of glances. It also rises with
+the number of clicks, since a map of few is rough: compare it between pages of about as many.
 """
 
 from dataclasses import dataclass
@@ -49,8 +49,8 @@ def compare_clicks(
     """Returns how a predicted map fits clicks, as JSON values.
 
     Intervals are normal, with the standard deviation of a bootstrap over visitors, so that a visitor who clicks twenty
-    times is one visitor. Its percentiles would not do for CC: a drawn set of clicks has fewer distinct ones, which alone
-    lowers it.
+    times is one visitor. Its percentiles would not do for CC: a drawn set of clicks has fewer distinct ones, which
+    alone lowers it.
 
     Args:
         placed: clicks on the screenshot.

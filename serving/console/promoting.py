@@ -16,6 +16,7 @@ from features.errors import AuguryError
 from features.storage import atomic_write
 from models.gates import Gates, Thresholds
 from models.registry import RefusedError, Registry
+from models.rescoring import rescorer
 
 LOCK = "promotion.lock"
 STATE = "promotion.json"
@@ -83,7 +84,7 @@ def _promote(asked: dict[str, Any], tell: Any) -> None:
         tell(step="replaying the golden set through a service")
         return replay(folder)
 
-    gates = Gates(Thresholds.of(family), replayed)
+    gates = Gates(Thresholds.of(family), replayed, rescorer(family))
 
     def check(candidate: Path, champion: Path | None) -> Any:
         tell(step="trying the gates")

@@ -17,8 +17,8 @@ import typer
 from typer.testing import CliRunner
 
 from augury import cli
-from augury.processes import JobInterrupted
 from features.errors import AuguryError
+from models.processes import JobInterrupted
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("apache_beam", "tensorflow", "pyarrow", "numpy", "xgboost", "optuna")

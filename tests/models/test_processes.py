@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from augury.processes import JobInterrupted, run_module
+from models.processes import JobInterrupted, run_module
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +56,7 @@ def test_a_signal_reaches_the_job_once_and_it_decides(job, number):
         "print(signal.sigwait(signals) + 0, len(signal.sigpending()), flush=True)\n"
         "sys.exit(9)\n"
     )
-    code = "import sys; from augury.processes import run_module; sys.exit(run_module('the_job', []))"
+    code = "import sys; from models.processes import run_module; sys.exit(run_module('the_job', []))"
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout.readline() == "ready\n"
     parent.send_signal(number)

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from augury.processes import run_module
 from features.attention_spec import AttentionSpec
 from features.creative_spec import CreativeSpec
 from features.fingerprinted import DATASET_CARD, FingerprintedSpec
 from features.spec import FeatureSpec
 from features.storage import StorageError, exists, read_bytes
 from models.gates import Rescore
+from models.processes import run_module
 from models.rescored import Rescored, RescoreError
 
 MODULES = {
