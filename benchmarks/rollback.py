@@ -67,12 +67,14 @@ class Load:
     Attributes:
         predictions: every answer.
         statuses: of all requests, predictions and events; 0 for one without an answer.
+        average: load average of the last minute when it began: what else the machine had to do.
     """
 
     service: Service
     predictions: list[Answered] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
     stopped: threading.Event = field(default_factory=threading.Event)
+    average: float = field(default_factory=lambda: os.getloadavg()[0])
 
     def ask(self, connection: http.client.HTTPConnection, worker: int, visitors: Sequence[str]) -> None:
         """Asks for predictions, one every so often."""
@@ -138,7 +140,7 @@ def _figures(rounds: Sequence[Round], load: Load) -> list[Figure]:
             f"{_WORKERS} workers answers with the other version and none with the former (median "
             f"{np.median(starts):.2f}; from the change of champion.json: longest {pointers.max():.2f}, median "
             f"{np.median(pointers):.2f}; the command itself: median {np.median(commands):.2f}), with the settings of "
-            "a service by default, under load",
+            f"a service by default, under load (the machine's load average was {load.average:.1f} before)",
             float(starts.max()),
             "s",
             "< 5",
