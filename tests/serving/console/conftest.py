@@ -15,9 +15,9 @@ from tests.served_creative import creative_artifact
 __all__ = ["chromium", "console_registry", "creative_artifact"]  # fixtures
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium, for one module's tests: while it is open no other test can have an event loop."""
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield opened
