@@ -19,7 +19,11 @@ _WIDTH, _HEIGHT = 1240, 1754  # A4
 _EDGE = 90
 _INK, _FAINT, _LINE = (26, 28, 32), (89, 95, 105), (205, 207, 210)
 _ROW = 34
-_MOST_LETTERS = 42
+_ENDS = (0.52, 0.74, 0.84, 1.0)
+"""Where the columns of numbers end, as shares of the width between the edges."""
+_MOST_LETTERS = 38
+_MOST_BELOW, _MOST_ROWS = 14, 42
+"""Most rows of a table below the picture, and on a page of their own."""
 
 
 def heatmap_report(picture: Pixels, told: Mapping[str, Any]) -> bytes:
@@ -92,21 +96,26 @@ def _pages(
         draw.text((_EDGE, top), what, _FAINT, _font(24))
         draw.text((_EDGE + 420, top), found, _INK, _font(24))
         top += _ROW
-    _paste(first, picture, top + 24)
+    here = min(len(rows), _MOST_BELOW)
+    bottom = _HEIGHT - _EDGE - ((here + 2) * _ROW + 40 if here else 0)
+    _paste(first, picture, top + 24, bottom)
     pages = [first]
     interval = told["interval"]
     note = (
         f"Intervals of {percent(interval['level'], 0)}, as {interval['effective_fixations']} fixations would scatter."
     )
+    sheet, top = first, bottom + 30
     while rows:
-        sheet, draw, top = _page()
+        draw = ImageDraw.Draw(sheet)
         draw.text((_EDGE, top), note, _FAINT, _font(20))
-        top = _row(draw, top + 50, head, _FAINT)
-        most = (_HEIGHT - _EDGE - top) // _ROW
-        for row in rows[:most]:
+        top = _row(draw, top + 44, head, _FAINT)
+        for row in rows[:here]:
             top = _row(draw, top, row, _INK)
-        rows = rows[most:]
-        pages.append(sheet)
+        rows = rows[here:]
+        if rows:
+            sheet, _, top = _page()
+            pages.append(sheet)
+            here = _MOST_ROWS
     out = io.BytesIO()
     pages[0].save(out, "PDF", save_all=True, append_images=pages[1:], resolution=_DPI, title=title, producer="Augury")
     return out.getvalue()
@@ -117,10 +126,10 @@ def _page() -> tuple[Image.Image, ImageDraw.ImageDraw, int]:
     return sheet, ImageDraw.Draw(sheet), _EDGE
 
 
-def _paste(sheet: Image.Image, picture: Pixels, top: int) -> None:
-    """Puts a picture below ``top``, as large as fits."""
+def _paste(sheet: Image.Image, picture: Pixels, top: int, bottom: int) -> None:
+    """Puts a picture between two heights, as large as fits."""
     image = Image.fromarray(picture)
-    scale = min((_WIDTH - 2 * _EDGE) / image.width, (_HEIGHT - _EDGE - top) / image.height)
+    scale = min((_WIDTH - 2 * _EDGE) / image.width, (bottom - top) / image.height)
     fitted = image.resize(
         (max(1, int(image.width * scale)), max(1, int(image.height * scale))), Image.Resampling.LANCZOS
     )
@@ -132,9 +141,8 @@ def _row(draw: ImageDraw.ImageDraw, top: int, cells: Sequence[str], colour: tupl
     font = _font(22)
     name = cells[0] if len(cells[0]) <= _MOST_LETTERS else f"{cells[0][: _MOST_LETTERS - 1]}…"
     draw.text((_EDGE, top), name, colour, font)
-    step = (_WIDTH - 2 * _EDGE - 480) / (len(cells) - 1)
-    for place, cell in enumerate(cells[1:], 1):
-        draw.text((_EDGE + 480 + place * step, top), cell, colour, font, anchor="ra")
+    for end, cell in zip(_ENDS, cells[1:], strict=True):
+        draw.text((_EDGE + end * (_WIDTH - 2 * _EDGE), top), cell, colour, font, anchor="ra")
     draw.line((_EDGE, top + _ROW - 6, _WIDTH - _EDGE, top + _ROW - 6), _LINE)
     return top + _ROW
 

@@ -143,4 +143,5 @@ def _promote(visit: Visit, version: str, reason: str) -> None:
     page.get_by_role("link", name="Promote").click()
     page.get_by_label("Why").fill(reason)
     page.get_by_label("Yes, promote it").check()
+    visit.saw("promote")
     page.get_by_role("button", name="Try the gates and promote").click()
