@@ -22,6 +22,10 @@ _COMMON: dict[str, Any] = {
     "writeKey": {"type": "string", "description": "The write key, where no Authorization header can be sent."},
 }
 
+_TEXT = {"type": "string"}
+_ANY: dict[str, Any] = {"event": _TEXT, "properties": _OBJECT, "traits": _OBJECT}
+"""What the kinds of events have between them: where one has another's, it must be of that type, too."""
+
 _OWN: dict[str, dict[str, Any]] = {
     "track": {"event": {"type": "string", "minLength": 1}, "properties": _OBJECT},
     "page": {"name": {"type": "string"}, "properties": _OBJECT},
@@ -36,7 +40,7 @@ def _event(kind: str) -> dict[str, Any]:
     required = {"required": ["event"]} if kind == "track" else {}
     return {
         "type": "object",
-        "properties": {**_OWN[kind], **_COMMON},
+        "properties": {**_ANY, **_OWN[kind], **_COMMON},
         "anyOf": [{"required": ["anonymousId"]}, {"required": ["userId"]}],
         **required,
     }
