@@ -113,7 +113,8 @@ template-run: $(VENV)/.installed-demo  ## launch a job of TEMPLATE with gcloud; 
 
 .PHONY: docs docs-serve
 
-# The pages that are made of the code need the project's environment, MkDocs has one of its own.
+# The pages that are made of the code need the project's environment, MkDocs has one of its own. (The makers of its theme look
+# after it until May 2027, and the warning that is turned off says so; Zensical, their successor, reads the same mkdocs.yml.)
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs
 
 docs: $(VENV)/.installed-demo $(DOCS)/.installed  ## build the documentation site in build/site; a broken link is an error

@@ -82,7 +82,7 @@ def follow(guide: Path, folder: Path, more: Mapping[str, str]) -> list[Step]:
                 continue
             silent = ["--silent", "--fail-with-body"] if program == "curl" else []
             ended = subprocess.run(
-                [*command, *silent], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+                [*command, *silent], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
             )
             assert ended.returncode == 0, f"{step.command}\n{ended.stdout}{ended.stderr}"
             done.append(Step(step.command, step.shown, ended.stdout))
