@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from features.errors import AuguryError
 from features.tables import Table
-from transforms.bigquery_clients import explained, open_client
+from transforms.bigquery_clients import explained, open_client, tries
 from transforms.bigquery_names import table_name
 
 
@@ -27,7 +27,7 @@ def check_tables(targets: Mapping[str, Table]) -> None:
         name = table_name(target)
         with open_client(name.project) as client:
             with explained(f"{target} (to be made by Terraform, or of features/tables/{expected.name}.json)"):
-                found = client.get_table(name.dotted)
+                found = client.get_table(name.dotted, **tries())
         wrong = expected.differences([field.to_api_repr() for field in found.schema])
         if wrong:
             raise TableMismatchError(

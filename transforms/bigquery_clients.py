@@ -13,6 +13,9 @@ from features.errors import AuguryError
 
 _LOGIN = "log in with `gcloud auth application-default login`, or name a key file in GOOGLE_APPLICATION_CREDENTIALS"
 
+REACH_SECONDS = 60.0
+"""How long a BigQuery that does not answer is asked again; Google's client would go on for ten minutes."""
+
 
 class BigQueryError(AuguryError, OSError):
     """Something in BigQuery that is not there, may not be read, or failed."""
@@ -58,6 +61,11 @@ def open_reader() -> Iterator[Any]:
         yield client
 
 
+def tries() -> dict[str, Any]:
+    """Returns how a client is to ask: until ``REACH_SECONDS`` are over."""
+    return {"retry": _import("google.cloud.bigquery").DEFAULT_RETRY.with_timeout(REACH_SECONDS)}
+
+
 @contextmanager
 def explained(what: str) -> Iterator[None]:
     """Turns an error of Google's clients in the block into a ``BigQueryError`` about ``what``.
@@ -70,6 +78,9 @@ def explained(what: str) -> Iterator[None]:
 
     try:
         yield
+    except (api.RetryError, ConnectionError) as e:
+        cause = e.cause if isinstance(e, api.RetryError) else e
+        raise BigQueryError(f"{what}: cannot be reached ({_line(cause or e)}); check the network") from e
     except auth.GoogleAuthError as e:
         raise BigQueryError(f"{what}: no credentials that count ({_line(e)}); {_LOGIN}") from e
     except api.Unauthenticated as e:

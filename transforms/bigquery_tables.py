@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from features.storage import read_text
-from transforms.bigquery_clients import BigQueryError, explained, open_client
+from transforms.bigquery_clients import BigQueryError, explained, open_client, tries
 from transforms.bigquery_names import QUERY, TABLES, QuerySource, TableName, TableSource, read_source
 from transforms.read_tasks import QueryTask, SourceError, TableTask
 
@@ -69,7 +69,7 @@ def _run_query(name: str, source: QuerySource) -> TableTask:
         job.result()
         if job.destination is None:
             raise BigQueryError(f"{name}: the query has no result; expected one SELECT")
-        described = client.get_table(job.destination)
+        described = client.get_table(job.destination, **tries())
     _log.info("%s: %d rows, %d bytes billed", name, described.num_rows, job.total_bytes_billed or 0)
     if not described.num_rows:
         raise SourceError(f"{name}: the query found nothing; expected at least one event")
@@ -82,7 +82,7 @@ def _daily_tables(client: Any, name: str, source: TableSource) -> Iterable[Table
     prefix = source.table.table
     dataset = f"{source.table.project}.{source.table.dataset}"
     with explained(f"{TABLES}{dataset}"):
-        listed = [item.table_id for item in client.list_tables(dataset)]
+        listed = [item.table_id for item in client.list_tables(dataset, **tries())]
     days = sorted(day for table in listed if table.startswith(prefix) and (day := _day_of(table[len(prefix) :])))
     days = [day for day in days if (source.first or day) <= day <= (source.last or day)]
     if not days:
@@ -107,7 +107,7 @@ def _described(client: Any, name: TableName) -> Any:
     """Returns what BigQuery says of a table, having refused what its Storage Read API cannot read."""
     path = f"{TABLES}{name.dotted}"
     with explained(path):
-        table = client.get_table(name.dotted)
+        table = client.get_table(name.dotted, **tries())
     if table.table_type not in _READABLE:
         raise BigQueryError(
             f"{path} is a {table.table_type}; expected a table: write SELECT * FROM it into a file and read "

@@ -1,6 +1,7 @@
 """What BigQuery refuses is one line: of a server that speaks its errors, and of every kind of error there is."""
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,6 +61,17 @@ def test_without_permission_a_sink_says_what_is_needed(denying: None) -> None:
         check_tables({"bq://shop.web.events": load_table("events")})
 
 
+@pytest.mark.parametrize("name", ["bq://shop.web.events", "bq://shop.web.events_*"])
+def test_who_does_not_answer_is_given_up_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        monkeypatch.setattr("transforms.bigquery_clients.REACH_SECONDS", 0.1)
+        with pytest.raises(BigQueryError, match=r"^bq://shop.web.*: cannot be reached \(.*refused.*\); check") as e:
+            plan_tables(name)
+    assert "\n" not in str(e.value)
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -68,6 +80,8 @@ def test_without_permission_a_sink_says_what_is_needed(denying: None) -> None:
         (api.Unauthenticated("old token"), "it: the credentials were refused (old token); log in with `gcloud auth"),
         (api.InvalidArgument("bad\nfield"), "it: BigQuery refused it (bad field)"),
         (auth.DefaultCredentialsError("none found"), "it: no credentials that count (none found); log in with `gcloud"),
+        (api.RetryError("Timeout", OSError("no\nroute")), "it: cannot be reached (no route); check the network"),
+        (ConnectionError("no route"), "it: cannot be reached (no route); check the network"),
     ],
 )
 def test_every_kind_of_error_is_one_line(error: Exception, message: str) -> None:
