@@ -125,7 +125,8 @@ def options(events: int, site: Site, prices: Prices) -> dict[str, float]:
     worker = 2 * prices.streaming_vcpu_hour + 8 * prices.streaming_gb_hour
     ingest = workers * HOURS * worker + 2 * gb * prices.streaming_engine_gb + gb / 1000 * prices.pubsub_tb
     saved = gb / 1000 * prices.pubsub_to_storage_tb + gb * site.events_days / 30 * prices.storage_gb_month
-    table = gb * prices.bigquery_insert_gb + 12 * gb * prices.bigquery_gb_month
+    read = RUNS * gb / 1000 * prices.bigquery_read_tb  # a month of it for each retraining
+    table = gb * prices.bigquery_insert_gb + 12 * gb * prices.bigquery_gb_month + read
     return {
         "events in BigQuery by the streaming pipeline, a year kept, instead of files": ingest + table - saved,
         "heatmaps on one GPU behind a balancer": HOURS * (prices.gpu_machine_hour + prices.balancer_hour),
@@ -172,7 +173,10 @@ def assumptions_table() -> str:
     text = Site.__doc__ or ""
     names = dict(re.findall(r"^ {8}(\w+): (.*?)(?=\n {8}\w+: |\Z)", text.rstrip(), re.DOTALL | re.MULTILINE))
     rows = [
-        [" ".join(meaning.split()).rstrip("."), *(_number(getattr(SITES[events], name)) for events in SIZES)]
+        [
+            f"`{name}`: {' '.join(meaning.split()).rstrip('.')}".replace("``", "`"),
+            *(_number(getattr(SITES[events], name)) for events in SIZES),
+        ]
         for name, meaning in names.items()
     ]
     return _table(["assumed", *(_number(events) + " events" for events in SIZES)], rows)

@@ -28,7 +28,8 @@ class Prices:
         storage_gb_month: Cloud Storage, standard, one region.
         bigquery_gb_month: a table's logical bytes, active.
         bigquery_insert_gb: streaming inserts.
-            redis_gb_hour: Memorystore: GB up to which, tier BASIC, tier STANDARD_HA.
+        bigquery_read_tb: what the Storage Read API reads.
+        redis_gb_hour: a GB of Memorystore by the size of the instance, tier BASIC and tier STANDARD_HA.
         gpu_machine_hour: g2-standard-4, one L4.
         balancer_hour: a load balancer's first rules.
     """

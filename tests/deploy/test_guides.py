@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -141,3 +142,28 @@ def test_a_computed_page_holds_what_is_computed(guide: str) -> None:
     for mark, (name, table) in costs.TABLES.items():
         if name == guide:
             assert f"<!-- computed: {mark} -->\n\n{table()}" in text
+
+
+def test_every_price_and_assumption_is_shown() -> None:
+    rows = [
+        re.findall(r"^\| `(\w+)`: [^|:]", table(), re.MULTILINE)
+        for table in (costs.prices_table, costs.assumptions_table)
+    ]
+    assert rows == [list(vars(costs.Prices())), list(vars(costs.Site()))]
+    assert "| to 4 GB 0.049, 0.064; to 10 GB 0.027, 0.054;" in costs.prices_table()
+
+
+def test_every_price_is_computed_with() -> None:
+    site = costs.SITES[100_000_000]
+    parts = [
+        costs.lines(events, site, costs.Prices()) | costs.options(events, site, costs.Prices())
+        for events in costs.SIZES
+    ]
+    for name, value in vars(costs.Prices()).items():
+        doubled = (
+            tuple((most, 2 * basic, 2 * ha) for most, basic, ha in value) if isinstance(value, tuple) else 2 * value
+        )
+        dearer = replace(costs.Prices(), **{name: doubled})
+        assert parts != [
+            costs.lines(events, site, dearer) | costs.options(events, site, dearer) for events in costs.SIZES
+        ], name
