@@ -13,22 +13,39 @@ import orjson
 from apache_beam.options.pipeline_options import (
     DirectOptions,
     PipelineOptions,
+    PortableOptions,
     SetupOptions,
     StandardOptions,
 )
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, create_runner
+from grpc import FutureTimeoutError  # type: ignore[import-untyped]
 
 from features.errors import AuguryError
+from features.storage import exists
 from pipelines.pooled_workers import PooledRunner
+from pipelines.quick_start import stays_here
 from pipelines.worker_pool import WORKER_ENDED, WorkerPool
 
 _LOST_WORKER = ("Channel closed prematurely", "SDK worker disconnected")
 """What Beam's local runner and Prism say when a worker is gone, whichever connection they miss it by."""
 
 
+_PROGRAMS = {
+    "prism_location": "build Prism with `make prism`, and name .cache/bin/prism",
+    "flink_job_server_jar": "name the jar of Beam's job server for Flink",
+    "spark_job_server_jar": "name the jar of Beam's job server for Spark",
+}
+"""Options of Beam's that name what a runner starts, and what to do where it is not there."""
+
+
 class PipelineOptionError(AuguryError, ValueError):
     """An option that neither the pipeline nor Beam knows."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise PipelineOptionError(f"{message}, for Apache Beam")
 
 
 class PipelineFailedError(AuguryError, RuntimeError):
@@ -44,18 +61,23 @@ def beam_options(flags: Sequence[str]) -> PipelineOptions:
     """Returns Beam's options, having refused the flags that Beam does not know and would only warn of.
 
     Raises:
-        PipelineOptionError: an unknown flag.
+        PipelineOptionError: an unknown flag, a value that cannot be, or a program to start that is not there.
     """
     if not flags:  # nothing to refuse, and the parser has some three hundred options
         return _without_main_session(PipelineOptions([]))
-    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, conflict_handler="resolve")
+    parser = _Parser(allow_abbrev=False, add_help=False, conflict_handler="resolve")
     for options in PipelineOptions.__subclasses__():
         options._add_argparse_args(parser)
-    unknown = [flag for flag in parser.parse_known_args(list(flags))[1] if flag.startswith("-")]
+    known, rest = parser.parse_known_args(list(flags))
+    unknown = [flag for flag in rest if flag.startswith("-")]
     if unknown:
         raise PipelineOptionError(
             f"unknown option {', '.join(unknown)}; expected an option of this pipeline (see --help) or of Apache Beam"
         )
+    for name, remedy in _PROGRAMS.items():
+        path = getattr(known, name)
+        if path and stays_here(path) and not exists(path):
+            raise PipelineOptionError(f"{name} is {path}, and there is no such file; {remedy}")
     return _without_main_session(PipelineOptions(list(flags)))
 
 
@@ -97,12 +119,19 @@ def run_to_end(pipeline: beam.Pipeline) -> PipelineResult:
     """Runs a pipeline and waits for its end.
 
     Raises:
-        PipelineFailedError: a project error stopped it; the message is that error's own line.
+        PipelineFailedError: a project error stopped it, and the message is that error's own line; or a worker is gone,
+            or there is no job service.
     """
     try:
         with _told_once():
             result = pipeline.run()
             result.wait_until_finish()
+    except FutureTimeoutError as e:
+        asked = pipeline.options.view_as(PortableOptions)
+        raise PipelineFailedError(
+            f"no job service has answered at {asked.job_endpoint} for {asked.job_server_timeout} seconds; start it, or "
+            "check --job_endpoint"
+        ) from e
     except Exception as e:
         line = project_error_line(e) or _lost_worker_line(e)
         if line is None:

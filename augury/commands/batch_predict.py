@@ -1,12 +1,11 @@
 """``augury batch-predict``."""
 
-import shlex
 from typing import Annotated, Any
 
 import typer
 
 from augury.commands import screen
-from augury.commands.flags import takes
+from augury.commands.flags import split_flags, takes
 from models.behavior.silence import import_tensorflow
 from pipelines.batch_options import BatchPredictOptions
 from pipelines.quick_start import import_beam
@@ -30,7 +29,7 @@ def batch_predict(options: BatchPredictOptions, beam: BeamFlags = None) -> None:
     - `augury batch-predict archive/events --model purchase --output leads --output-format csv`
     - `augury batch-predict archive/events --model purchase --output leads --window-start 2026-11-01 --emails`
     """
-    beam_flags = [flag for flags in beam or () for flag in shlex.split(flags)]
+    beam_flags = split_flags(beam)
     show_predictions(predict(options, beam_flags), options.output)
     if not options.to_table:
         screen.line(f"next: augury audience {options.model} --segment very-high --predictions {options.output}")

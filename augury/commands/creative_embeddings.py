@@ -1,12 +1,11 @@
 """``augury creative-embeddings``."""
 
-import shlex
 from typing import Annotated
 
 import typer
 
 from augury.commands import screen
-from augury.commands.flags import takes
+from augury.commands.flags import split_flags, takes
 from pipelines.embeddings_options import WORKER_MODULES, CreativeEmbeddingsOptions
 from pipelines.quick_start import import_beam
 from pipelines.worker_pool import worker_pool
@@ -30,7 +29,7 @@ def creative_embeddings(
     - `augury creative-embeddings --examples examples --recognizer recognizer --output vectors`
     - `augury creative-embeddings --examples examples --recognizer recognizer --output vectors --processes 2`
     """
-    beam_flags = [flag for flags in beam or () for flag in shlex.split(flags)]
+    beam_flags = split_flags(beam)
     pool = worker_pool(options.processes, WORKER_MODULES, options.paths, beam_flags)
     with screen.spinner("computing vectors"), pool as workers:
         import_beam(options.paths, beam_flags)

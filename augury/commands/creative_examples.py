@@ -1,12 +1,11 @@
 """``augury creative-examples``."""
 
-import shlex
 from typing import Annotated, Any
 
 import typer
 
 from augury.commands import screen
-from augury.commands.flags import takes
+from augury.commands.flags import split_flags, takes
 from pipelines.creative_recipe import WORKER_MODULES, CreativeExamplesOptions
 from pipelines.quick_start import import_beam
 from pipelines.worker_pool import worker_pool
@@ -33,7 +32,7 @@ def creative_examples(
     - `augury creative-examples products.csv --images images --output examples --simulate campaigns`
     - `augury creative-examples photos/ --output examples --size 224 --variants original --variants recoloured`
     """
-    beam_flags = [flag for flags in beam or () for flag in shlex.split(flags)]
+    beam_flags = split_flags(beam)
     pool = worker_pool(options.processes, WORKER_MODULES, options.paths, beam_flags)
     with screen.spinner("making examples"), pool as workers:
         import_beam(options.paths, beam_flags)

@@ -1,14 +1,13 @@
 """``augury examples``."""
 
 import dataclasses
-import shlex
 from typing import Annotated, Any
 
 import orjson
 import typer
 
 from augury.commands import screen
-from augury.commands.flags import takes
+from augury.commands.flags import split_flags, takes
 from augury.commands.parameters import Params, generator_params
 from pipelines.behavior_recipe import ExamplesOptions
 from pipelines.quick_start import import_beam
@@ -38,7 +37,7 @@ def examples(
     if param:
         text = orjson.dumps(generator_params(param)).decode()
         options = dataclasses.replace(options, generator_params=text)
-    beam_flags = [flag for flags in beam or () for flag in shlex.split(flags)]
+    beam_flags = split_flags(beam)
     with screen.spinner("making examples"):
         import_beam([*options.events, options.output, options.dead_letter_folder], beam_flags)
         from pipelines.behavior_examples import make_examples

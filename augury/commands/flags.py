@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import re
+import shlex
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -55,6 +56,18 @@ def takes(
         return run
 
     return decorate
+
+
+def split_flags(texts: Sequence[str] | None) -> list[str]:
+    """Returns the flags of every ``--beam``, each of which holds several, quoted as in a shell.
+
+    Raises:
+        BadParameter: a quotation mark that is not closed.
+    """
+    try:
+        return [flag for text in texts or () for flag in shlex.split(text)]
+    except ValueError as e:
+        raise typer.BadParameter(f"{e}; quote flags as in a shell", param_hint="--beam") from e
 
 
 def argv_of(options: Any) -> list[str]:

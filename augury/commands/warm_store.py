@@ -1,12 +1,11 @@
 """``augury warm-store``."""
 
-import shlex
 from typing import Annotated
 
 import typer
 
 from augury.commands import screen
-from augury.commands.flags import takes
+from augury.commands.flags import split_flags, takes
 from pipelines.quick_start import import_beam
 from pipelines.warm_options import WarmStoreOptions
 
@@ -38,7 +37,7 @@ def warm_store(
     - `augury warm-store gs://bucket/archive/events --store-days 60` : with the Redis of `REDIS_URL`
     - `augury warm-store 'export/*.jsonl.gz' --adapter segment`
     """
-    beam_flags = [flag for flags in beam or () for flag in shlex.split(flags)]
+    beam_flags = split_flags(beam)
     with screen.spinner("filling the fast store"):
         import_beam([*options.events, options.dead_letter], beam_flags)
         from pipelines.warm_store import warm_store

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from augury.commands.flags import argv_of, documented, takes
+from augury.commands.flags import argv_of, documented, split_flags, takes
 
 
 @dataclass(frozen=True)
@@ -118,3 +118,10 @@ def test_argv_makes_the_options_again(cook):
 
     assert argv_of(Plain()) == []
     assert argv_of(Plain("x y", 1e-5, True, 3)) == ["--out-folder=x y", "--rate=1e-05", "--resume", "--depth=3"]
+
+
+def test_flags_for_beam_are_split_as_in_a_shell():
+    assert split_flags(["--a=1 --b='x y'", "--c"]) == ["--a=1", "--b=x y", "--c"]
+    assert split_flags(None) == []
+    with pytest.raises(typer.BadParameter, match="No closing quotation; quote flags as in a shell"):
+        split_flags(["--a='x"])

@@ -1,5 +1,6 @@
 """What a pipeline's command line tells of an error."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 
-from pipelines.launch import PipelineFailedError, beam_options, main, run_to_end
+from pipelines.launch import PipelineFailedError, PipelineOptionError, beam_options, choose_runner, main, run_to_end
 from pipelines.worker_pool import WorkerPoolError
 
 
@@ -47,3 +48,31 @@ def test_a_runner_that_lost_a_worker_is_understood(said: str, monkeypatch: pytes
     monkeypatch.setattr(beam.Pipeline, "run", lose)
     with pytest.raises(PipelineFailedError, match="^a worker process ended before its work did; if the system killed"):
         run_to_end(beam.Pipeline(options=beam_options([])))
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--prism_location=/nowhere/prism", "prism_location is /nowhere/prism, and there is no such file; build Prism"),
+        ("--flink_job_server_jar=nowhere.jar", "flink_job_server_jar is nowhere.jar, and there is no such file"),
+        ("--direct_running_mode=all", "argument --direct_running_mode: invalid choice: 'all' .choose from 'in_memory'"),
+    ],
+)
+def test_a_value_that_beam_will_not_take_is_one_line(
+    flag: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(PipelineOptionError, match=message):
+        beam_options([flag])
+    assert capsys.readouterr().err == ""  # and not the usage of three hundred options
+
+
+def test_a_job_service_that_is_not_there_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        endpoint = f"127.0.0.1:{taken.getsockname()[1]}"
+        given = ["--runner=PortableRunner", f"--job_endpoint={endpoint}", "--job_server_timeout=1"]
+        options = beam_options([*given, "--environment_type=LOOPBACK"])
+        pipeline = beam.Pipeline(runner=choose_runner(options), options=options)
+        _ = pipeline | beam.Create([1])
+        with pytest.raises(PipelineFailedError, match=f"no job service has answered at {endpoint} for 1 seconds"):
+            run_to_end(pipeline)
