@@ -40,7 +40,6 @@ class Site:
         logs_days: days that logged answers are kept.
         store_days: days that the fast store remembers.
         row_bytes: of an event in the fast store.
-        events_a_visitor: on average, in a month.
         examples_an_event: examples that an event makes.
         most_examples: examples that training is given; more visitors than that are left out (``where`` of a bq:// URL).
         examples_a_second: that training works through, on two cores.
@@ -58,7 +57,6 @@ class Site:
     logs_days: int = 90
     store_days: float = 30.0
     row_bytes: int = 650
-    events_a_visitor: float = 11.2
     examples_an_event: float = 0.094
     most_examples: float = 10e6
     examples_a_second: float = 3500.0

@@ -153,17 +153,16 @@ def test_every_price_and_assumption_is_shown() -> None:
     assert "| to 4 GB 0.049, 0.064; to 10 GB 0.027, 0.054;" in costs.prices_table()
 
 
-def test_every_price_is_computed_with() -> None:
-    site = costs.SITES[100_000_000]
-    parts = [
-        costs.lines(events, site, costs.Prices()) | costs.options(events, site, costs.Prices())
-        for events in costs.SIZES
-    ]
-    for name, value in vars(costs.Prices()).items():
+def test_every_price_and_assumption_is_computed_with() -> None:
+    def paid(site: costs.Site, prices: costs.Prices) -> list[dict[str, float]]:
+        return [costs.lines(events, site, prices) | costs.options(events, site, prices) for events in costs.SIZES]
+
+    site, prices = replace(costs.Site(), store_days=7.0), costs.Prices()
+    before = paid(site, prices)
+    for name, value in vars(prices).items():
         doubled = (
-            tuple((most, 2 * basic, 2 * ha) for most, basic, ha in value) if isinstance(value, tuple) else 2 * value
+            tuple((most, 2 * low, 2 * high) for most, low, high in value) if isinstance(value, tuple) else 2 * value
         )
-        dearer = replace(costs.Prices(), **{name: doubled})
-        assert parts != [
-            costs.lines(events, site, dearer) | costs.options(events, site, dearer) for events in costs.SIZES
-        ], name
+        assert paid(site, replace(prices, **{name: doubled})) != before, name
+    for name, value in vars(site).items():
+        assert paid(replace(site, **{name: 2 * value}), prices) != before, name
