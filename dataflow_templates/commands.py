@@ -20,6 +20,7 @@ from dataflow_templates.catalogue import TEMPLATES, FlexTemplate, template
 from dataflow_templates.generate import FOLDER, metadata
 from features.errors import AuguryError
 from pipelines.options import parse_options
+from pipelines.quick_start import stays_here
 
 _FORMS = {
     "IMAGES": (r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+", "REGION-docker.pkg.dev/PROJECT/REPOSITORY"),
@@ -36,6 +37,8 @@ _FORMS = {
 }
 _REQUIRED = {"build": ("IMAGES", "TEMPLATES"), "run": ("IMAGES", "TEMPLATES", "REGION", "PROJECT", "JOB")}
 _DEFAULTS = {"TAG": "latest"}
+_READ = ("events", "catalogue", "conversions")
+"""Parameters that name files and are of no kind that the metadata have for it: they may be several, or tables."""
 
 
 class TemplateArgumentError(AuguryError, ValueError):
@@ -121,7 +124,12 @@ def read_parameters(found: FlexTemplate, text: str) -> dict[str, str]:
     missing = [name for name, each in about.items() if not each["isOptional"] and name not in given]
     if missing:
         raise TemplateArgumentError(f"PARAMETERS: {', '.join(missing)} must be given too")
-    parse_options(found.options, argv_of(given))
+    options: Any = parse_options(found.options, argv_of(given))[0]
+    for name in given:
+        if name in _READ or about[name]["paramType"].startswith("GCS_READ"):
+            value = getattr(options, name)
+            for path in filter(stays_here, (value,) if isinstance(value, str) else value):
+                raise TemplateArgumentError(f"PARAMETERS: {name}: {path} is on this machine; expected a gs:// URL")
     return given
 
 

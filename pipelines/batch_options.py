@@ -6,7 +6,7 @@ from features.checks import EVENT_TYPES
 from features.errors import AuguryError
 from features.options import option
 from features.recent_events import RecentEventsError, RecentRules
-from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS
+from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS, time_us
 
 FORMATS = ("parquet", "csv")
 
@@ -66,6 +66,16 @@ class BatchPredictOptions:
         if self.to_table and self.dead_letter is None:
             raise BatchOptionError(f"output is {self.output}; name a folder for rejected rows with dead_letter")
         self.rules()
+        start_us, end_us = self.window_us
+        if start_us is not None and end_us is not None and start_us >= end_us:
+            raise BatchOptionError(f"window_start {self.window_start} is not before window_end {self.window_end}")
+
+    @property
+    def window_us(self) -> tuple[int | None, int | None]:
+        """Beginning and end of the window, int64 microseconds UTC; None where the option is not given."""
+        given = {"window_start": self.window_start, "window_end": self.window_end}
+        start_us, end_us = (None if text is None else time_us(name, text) for name, text in given.items())
+        return start_us, end_us
 
     @property
     def to_table(self) -> bool:

@@ -24,7 +24,7 @@ from features.sessions import Window
 from features.tombstones import REQUIRED_COLUMNS, Tombstones, tombstone_files, tombstones_beside
 from models.behavior.scoring import VersionScorer, find_version
 from pipelines.batch_options import BatchOptionError, BatchPredictOptions
-from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS, time_us
+from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS
 from pipelines.dataset_job import make_dataset
 from pipelines.engines import is_dry_run, only_planned, refuse_local_paths
 from pipelines.estimate import estimate_rows
@@ -104,10 +104,7 @@ def make_batch_recipe(options: BatchPredictOptions) -> BatchRecipe:
             f"tombstones {options.tombstones} has no tombstones in it; name the folder `tombstones` of an archive, or "
             "leave the option out"
         )
-    start_us = None if options.window_start is None else time_us("window_start", options.window_start)
-    end_us = None if options.window_end is None else time_us("window_end", options.window_end)
-    if start_us is not None and end_us is not None and start_us >= end_us:
-        raise BatchOptionError(f"window_start {options.window_start} is not before window_end {options.window_end}")
+    start_us, end_us = options.window_us
     return BatchRecipe(
         tasks=tasks,
         adapter=get_adapter(options.adapter, now_us=now_us),

@@ -87,6 +87,7 @@ class ExamplesOptions:
                 raise ExamplesOptionError(f"{name} is {value}; expected {least} to {most}")
         if (self.window_start is None) != (self.window_end is None):
             raise ExamplesOptionError("window_start and window_end go together; give both or neither")
+        _window_of(self)
 
     @property
     def dead_letter_folder(self) -> str:

@@ -93,6 +93,10 @@ def test_what_is_printed_is_quoted_for_a_shell() -> None:
         ({"PARAMETERS": f"{PARAMETERS} shards=many"}, r"shards is 'many'; expected what matches \^-\?\[0-9\]\+\$"),
         ({"PARAMETERS": "events='gs://b"}, "PARAMETERS cannot be read"),
         ({"PARAMETERS": f"{PARAMETERS} shards=0"}, "shards is 0; expected 1 to 4096"),
+        ({"PARAMETERS": f"{PARAMETERS} window_end=soon"}, "window_end is 'soon'; expected ISO 8601"),
+        ({"PARAMETERS": PARAMETERS.replace("gs://b/registry", "registry")}, "registry: registry is on this machine"),
+        ({"PARAMETERS": PARAMETERS.replace("gs://b/a b", "/b/a b")}, "events: /b/a b is on this machine; expected a gs://"),
+        ({"PARAMETERS": f"{PARAMETERS} cleaning=rules.toml"}, "cleaning: rules.toml is on this machine"),
     ],
 )
 def test_what_cannot_be_is_one_line_before_anything_runs(change: dict[str, str], message: str) -> None:
@@ -108,7 +112,7 @@ def test_an_error_is_one_line_and_no_success() -> None:
 
 
 def test_values_with_every_separator_are_refused() -> None:
-    text = "events=gs://b/,~|#;@@%%:::: model=m output=gs://b/o registry=gs://b/r"
+    text = "events=gs://b model=m version=,~|#;@@%%:::: output=gs://b/o registry=gs://b/r"
     with pytest.raises(TemplateArgumentError, match="hold every separator"):
         run_command(read_arguments("run", {**RUN, "PARAMETERS": shlex.join(text.split(" "))}))
 
