@@ -95,7 +95,10 @@ def test_what_is_printed_is_quoted_for_a_shell() -> None:
         ({"PARAMETERS": f"{PARAMETERS} shards=0"}, "shards is 0; expected 1 to 4096"),
         ({"PARAMETERS": f"{PARAMETERS} window_end=soon"}, "window_end is 'soon'; expected ISO 8601"),
         ({"PARAMETERS": PARAMETERS.replace("gs://b/registry", "registry")}, "registry: registry is on this machine"),
-        ({"PARAMETERS": PARAMETERS.replace("gs://b/a b", "/b/a b")}, "events: /b/a b is on this machine; expected a gs://"),
+        (
+            {"PARAMETERS": PARAMETERS.replace("gs://b/a b", "/b/a b")},
+            "events: /b/a b is on this machine; expected a gs://",
+        ),
         ({"PARAMETERS": f"{PARAMETERS} cleaning=rules.toml"}, "cleaning: rules.toml is on this machine"),
     ],
 )

@@ -153,6 +153,13 @@ def test_an_empty_source_is_named(tmp_path: Path) -> None:
         make_examples(options(tmp_path, []))
 
 
+def test_of_a_source_without_a_row_no_adapter_is_blamed(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("message_id,anonymous_id,type,event,timestamp_us\n")
+    asked = ExamplesOptions(events=(f"{tmp_path}/events.csv",), output=f"{tmp_path}/data", adapter="canonical")
+    with pytest.raises(PipelineFailedError, match=r"events\.csv: no row was read; check what is in it, of a table the days"):
+        make_examples(asked)
+
+
 def test_a_window_is_read_to_the_microsecond(tmp_path: Path) -> None:
     ends = {"window_start": "2026-08-01T00:00:00.6", "window_end": "2026-08-01T15:00:00.999999+02:00"}
     card = make_examples(options(tmp_path, LOOKER, **ends))
