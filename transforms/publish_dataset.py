@@ -80,9 +80,7 @@ def _publish(
         f"adapter, the cleaning rules and whether generator {notes.generator!r} fits these events"
     )
     if not tally.counts.get("read/rows", 0):
-        nothing = (
-            f"{', '.join(notes.sources)}: no row was read; check what is in it, of a table the days and where="
-        )
+        nothing = f"{', '.join(notes.sources)}: no row was read; check what is in it, of a table the days and where="
     schema = text_format.MessageToString(dataset_schema(spec))
     publish_dataset(card, spec, staging, nothing=nothing, files={"schema.pbtxt": schema})
     return card

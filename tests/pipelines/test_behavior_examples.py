@@ -156,7 +156,9 @@ def test_an_empty_source_is_named(tmp_path: Path) -> None:
 def test_of_a_source_without_a_row_no_adapter_is_blamed(tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text("message_id,anonymous_id,type,event,timestamp_us\n")
     asked = ExamplesOptions(events=(f"{tmp_path}/events.csv",), output=f"{tmp_path}/data", adapter="canonical")
-    with pytest.raises(PipelineFailedError, match=r"events\.csv: no row was read; check what is in it, of a table the days"):
+    with pytest.raises(
+        PipelineFailedError, match=r"events\.csv: no row was read; check what is in it, of a table the days"
+    ):
         make_examples(asked)
 
 
