@@ -267,14 +267,14 @@ def test_no_more_are_taken_than_have_a_place(folder: Path) -> None:
 
 
 def test_many_at_once_are_explained_or_sent_away_and_predictions_are_all_answered(registry: Path) -> None:
-    with loopback_service(registry=str(registry), explain_queue=2) as running:
+    with loopback_service(registry=str(registry), explain_queue=2, explain_seconds=300.0) as running:
         sent = {"events": messages("eve", *([DECIDES, "Help Opened"] * 4))}
         headers = {"Authorization": f"Bearer {running.admin_key}"}
 
         def ask(number: int) -> tuple[bool, int]:
             explain = number % 2 == 0
             query = "?explain=occlusion" if explain else ""
-            with httpx.Client(base_url=f"http://{running.host}:{running.port}", headers=headers, timeout=60) as client:
+            with httpx.Client(base_url=f"http://{running.host}:{running.port}", headers=headers, timeout=300) as client:
                 answer = client.post(f"/v1/predict/{NAME}{query}", json=sent)
             return explain, answer.status_code
 
