@@ -7,6 +7,7 @@ of the visitors with the most events. The fast store and both loads share this m
 import argparse
 import http.client
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -47,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=20, help="about how long each load lasts")
     given = parser.parse_args()
+    average = os.getloadavg()[0]
     scratch = Path(tempfile.mkdtemp(prefix="augury-bench-"))
     try:
         with EmbeddedStore(scratch / "store") as store:
@@ -60,10 +62,10 @@ def main() -> None:
                     beside = _predictions(service.port, visitors, given.seconds)
     finally:
         shutil.rmtree(scratch)
-    write_results("explain", _figures(alone, beside, explained))
+    write_results("explain", _figures(alone, beside, explained, average))
 
 
-def _figures(alone: Answers, beside: Answers, explained: Explained) -> list[Figure]:
+def _figures(alone: Answers, beside: Answers, explained: Explained, average: float) -> list[Figure]:
     made = np.array(explained.seconds) * 1e3
     told = ", ".join(f"{count} with status {status}" for status, count in sorted(explained.statuses.items()))
     return [
@@ -78,7 +80,7 @@ def _figures(alone: Answers, beside: Answers, explained: Explained) -> list[Figu
             "predict_beside_explanations_p99_ms",
             f"99th percentile of {beside.requests} predictions, {_RATE} a second, while explanations are asked for "
             f"without a pause (median {beside.p50_ms:.1f} ms); without them {alone.p99_ms:.1f} ms (median "
-            f"{alone.p50_ms:.1f} ms)",
+            f"{alone.p50_ms:.1f} ms); the machine's load average was {average:.1f} before",
             beside.p99_ms,
             "ms",
         ),
