@@ -73,7 +73,6 @@ def produce(
     weeks: int,
     visitors: int,
     seed: int,
-    lost: tuple[str, ...] = (),
     start: str = START,
 ) -> Production:
     """Simulates so many weeks of a shop, with so many new visitors each, and has a version predict.
@@ -85,7 +84,6 @@ def produce(
         weeks: full weeks.
         visitors: who come for the first time in each week.
         seed: of shop and moments.
-        lost: names of events that the site forgets to send.
         start: day of the first visits.
     """
     options = SimulationOptions(
@@ -97,16 +95,14 @@ def produce(
         days=7.0 * weeks,
         trouble=NO_TROUBLE,
     )
-    made = simulate(options)
+    simulate(options)
     table = pa.concat_tables([pq.read_table(path) for path in sorted((folder / "shop" / "events").glob("*.parquet"))])
-    table = table.filter(pc.invert(pc.is_in(table.column("event"), pa.array(lost, pa.string()))))
     table = table.sort_by([("anonymous_id", "ascending"), ("timestamp_us", "ascending"), ("message_id", "ascending")])
     pq.write_table(table, folder / "events.parquet", compression="zstd")
     rows, first = _moments(table, np.random.default_rng([seed, 7]))
     answers = _ask(table, rows, first, registry, version)
     (folder / "log").mkdir()
     pq.write_table(answers, folder / "log" / "predictions.parquet", compression="zstd")
-    del made
     return Production(str(folder / "events.parquet"), str(folder / "log"), len(rows))
 
 

@@ -34,7 +34,7 @@ class AlarmRules:
         min_expected: nor one of which fewer positives, or negatives, are expected.
     """
 
-    level: float = 0.999
+    level: float = 0.99
     auc_margin: float = 0.02
     rate_margin: float = 0.1
     min_predictions: int = 200
