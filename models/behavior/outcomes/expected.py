@@ -60,7 +60,9 @@ def expected_figures(scores: Floats, visitors: Ints, level: float) -> dict[str, 
     auc = expected_auc(scores)
     if auc is not None:
         found["auc"] = (auc, _auc_gradient(scores, auc))
-    return {name: _interval(value, spread(scores, g, visitors), level) for name, (value, g) in found.items()}
+    promised = {name: _interval(value, spread(scores, g, visitors), level) for name, (value, g) in found.items()}
+    most = {name: np.inf if name == "log_loss" else 1.0 for name in promised}
+    return {name: Interval(p.value, max(p.low, 0.0), min(p.high, most[name])) for name, p in promised.items()}
 
 
 def expected_auc(scores: Floats) -> float | None:
