@@ -20,11 +20,12 @@ def test_two_scores_by_hand() -> None:
     """p = 0.8 and 0.4. Pairs of a positive and a negative: (0.8 yes, 0.4 no) 0.48, in order; the other way 0.08."""
     scores = np.array([0.8, 0.4])
     assert expected_auc(scores) == pytest.approx(0.48 / (0.48 + 0.08))
-    found = expected_figures(scores, np.array([0, 1]), 0.95)
+    found = expected_figures(scores, np.array([0, 1]), 0.5)
     assert found["positive_rate"].value == pytest.approx(0.6)
     assert found["brier"].value == pytest.approx((0.16 + 0.24) / 2)
     # the rate of two independent coins: variance (0.16 + 0.24) / 4
-    assert found["positive_rate"].high == pytest.approx(0.6 + 1.959964 * np.sqrt(0.1))
+    assert found["positive_rate"].high == pytest.approx(0.6 + 0.674490 * np.sqrt(0.1))
+    assert expected_figures(scores, np.array([0, 1]), 0.95)["positive_rate"].high == 1  # 1.22, cut
 
 
 def test_ties_and_what_has_no_auc() -> None:
