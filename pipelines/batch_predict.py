@@ -19,7 +19,6 @@ from features.adapters import Adapter, get_adapter
 from features.cleaning import CleaningRules
 from features.cleaning_file import read_cleaning_rules
 from features.events import EVENT_SCHEMA
-from features.identities import Identities
 from features.sessions import Window
 from features.tombstones import REQUIRED_COLUMNS, Tombstones, tombstone_files, tombstones_beside
 from models.behavior.scoring import VersionScorer, find_version
@@ -33,7 +32,7 @@ from pipelines.options import parse_options
 from transforms.bigquery_streams import open_streams
 from transforms.clean_events import CleanEvents
 from transforms.log_predictions import LogPredictions, check_prediction_log, log_rows
-from transforms.own_events import EMAIL, KEPT_COLUMNS, RECENT, REFUSED, FindLogins, OwnEvents, OwnRules
+from transforms.own_events import EMAIL, KEPT_COLUMNS, RECENT, REFUSED, OwnEvents, OwnRules, replayed_logins
 from transforms.publish_predictions import PREDICTIONS_CARD, PredictionNotes, PublishPredictions
 from transforms.read_events import TALLY, ReadEvents
 from transforms.read_tasks import ReadTask
@@ -151,14 +150,7 @@ def build(
         | "WindowOnce" >> beam.Create([None], reshuffle=False)
         | "SpanWindow" >> beam.Map(_window, beam.pvalue.AsList(cleaned[TALLY]), recipe.start_us, recipe.end_us)
     )
-    identities = None
-    if options.link_visitors:
-        found = cleaned.events | "FindLogins" >> FindLogins()
-        identities = beam.pvalue.AsSingleton(
-            pipeline
-            | "LinkOnce" >> beam.Create([None], reshuffle=False)
-            | "ReplayLogins" >> beam.Map(lambda _, parts: Identities.of(parts), beam.pvalue.AsList(found))
-        )
+    identities = replayed_logins(pipeline, cleaned.events) if options.link_visitors else None
     carried = tuple(dict.fromkeys((*KEPT_COLUMNS, *recipe.columns, RECENT, REFUSED, EMAIL)))
     owned = cleaned.events | "OwnEvents" >> OwnEvents(recipe.own, recipe.columns, window, identities)
     histories = (

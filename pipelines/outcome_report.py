@@ -9,7 +9,6 @@ from typing import Any
 
 import apache_beam as beam
 
-from features.identities import Identities
 from features.sessions import Window
 from pipelines.dataset_job import make_dataset
 from pipelines.launch import main, print_json
@@ -20,7 +19,7 @@ from transforms.bigquery_streams import open_streams
 from transforms.choose_predictions import CHOSEN_COLUMNS, ChoosePredictions
 from transforms.clean_events import CleanEvents
 from transforms.name_visitors import NameVisitors
-from transforms.own_events import FindLogins
+from transforms.own_events import replayed_logins
 from transforms.publish_outcomes import OUTCOMES_CARD, PublishOutcomes
 from transforms.read_events import TALLY, ReadEvents
 from transforms.shard_events import SplitByShard
@@ -50,14 +49,7 @@ def build(pipeline: beam.Pipeline, options: OutcomeOptions, recipe: OutcomeRecip
         | "WindowOnce" >> beam.Create([recipe.events_end_us], reshuffle=False)
         | "SpanWindow" >> beam.Map(_window, beam.pvalue.AsList(cleaned[TALLY]))
     )
-    identities = None
-    if options.link_visitors:
-        found = cleaned.events | "FindLogins" >> FindLogins()
-        identities = beam.pvalue.AsSingleton(
-            pipeline
-            | "LinkOnce" >> beam.Create([None], reshuffle=False)
-            | "ReplayLogins" >> beam.Map(lambda _, parts: Identities.of(parts), beam.pvalue.AsList(found))
-        )
+    identities = replayed_logins(pipeline, cleaned.events) if options.link_visitors else None
     chosen = logged.events | "ChoosePredictions" >> ChoosePredictions(recipe.rules, identities)
     events = (
         cleaned.events

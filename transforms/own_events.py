@@ -52,6 +52,16 @@ class FindLogins(beam.PTransform):
         return events | "DistinctLogins" >> beam.FlatMap(_found_logins).with_output_types(pa.RecordBatch)
 
 
+def replayed_logins(pipeline: beam.Pipeline, events: beam.PCollection) -> beam.pvalue.AsSingleton:
+    """Returns the side input ``Identities``: who is whom after all logins among events."""
+    found = events | "FindLogins" >> FindLogins()
+    return beam.pvalue.AsSingleton(
+        pipeline
+        | "LinkOnce" >> beam.Create([None], reshuffle=False)
+        | "ReplayLogins" >> beam.Map(lambda _, parts: Identities.of(parts), beam.pvalue.AsList(found))
+    )
+
+
 class OwnEvents(beam.PTransform):
     """``RecordBatch`` of events -> (the same with four columns more; ``Tally`` under the tag ``TALLY``).
 
