@@ -43,15 +43,23 @@ RUN /opt/tools/bin/uv venv --python /usr/local/bin/python /opt/augury && \
     /opt/tools/bin/uv pip install --python /opt/augury/bin/python --no-cache --no-deps --compile-bytecode --only-binary :all: --require-hashes -r requirements/pipelines.txt -r requirements/behavior.txt -r requirements/serving.txt && \
     /opt/tools/bin/uv pip install --python /opt/augury/bin/python --no-cache --no-deps --compile-bytecode --offline /dist/augury-0.1.0-py3-none-any.whl
 
+# TensorFlow Data Validation wants older versions of what the rest has: it is asked in an environment of its own.
+FROM tools AS installed-tfdv
+COPY requirements/tfdv.txt requirements/tfdv.txt
+RUN /opt/tools/bin/uv venv --python /usr/local/bin/python /opt/tfdv && \
+    /opt/tools/bin/uv pip install --python /opt/tfdv/bin/python --no-cache --no-deps --compile-bytecode --only-binary :all: --require-hashes -r requirements/tfdv.txt
+
 # A job's image: a step's lines are `sh -efc`'s argument (deploy/workflows/retrain.json). It writes to its working folder.
 FROM ${PYTHON_IMAGE} AS training
 RUN useradd --uid 10001 --user-group --create-home --home-dir /var/lib/augury --shell /usr/sbin/nologin augury
 ENV PATH=/opt/augury/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    TF_CPP_MIN_LOG_LEVEL=2
+    TF_CPP_MIN_LOG_LEVEL=2 \
+    AUGURY_TFDV_PYTHON=/opt/tfdv/bin/python
 WORKDIR /var/lib/augury
 COPY --from=installed-training /opt/augury /opt/augury
+COPY --from=installed-tfdv /opt/tfdv /opt/tfdv
 USER 10001:10001
 CMD ["augury", "--help"]
 

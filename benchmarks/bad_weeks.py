@@ -172,7 +172,7 @@ def judge(name: str, expected: str, summary: Mapping[str, Any]) -> bool:
 def main() -> None:
     """Runs the weeks and writes ``benchmarks/results/bad-weeks.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--visitors", type=int, default=60_000)
+    parser.add_argument("--visitors", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     good: Counter[str] = Counter()

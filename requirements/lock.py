@@ -38,9 +38,9 @@ def commands(upgrade: bool) -> list[list[str]]:
     newer = ["3.13" if part == "3.11" else part for part in _COMPILE]  # what the emulator needs
     found.append([*newer, *newest, "requirements/emulators.in", "-o", "requirements/emulators.txt"])
     found.append([*_COMPILE, *newest, "requirements/checkov.in", "-o", "requirements/checkov.txt"])
-    found.append(
-        [*_COMPILE, *newest, "requirements/tfdv.in", "-o", "requirements/tfdv.txt"]
-    )  # see there why it is alone
+    linux = [*(part for part in _COMPILE if part != "--universal"), "--python-platform", "x86_64-manylinux_2_28"]
+    apart = ["--only-binary", ":all:", "--override", "requirements/overrides-tfdv.txt"]  # see there
+    found.append([*linux, *newest, *apart, "requirements/tfdv.in", "-o", "requirements/tfdv.txt"])
     peer = ["pyproject.toml", "--extra", "serving", "requirements/bentoml.in"]  # see there why all.txt is no constraint
     return [*found, [*_COMPILE, *newest, *peer, "-o", "requirements/bentoml.txt"]]
 

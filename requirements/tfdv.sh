@@ -23,6 +23,6 @@ done
 
 rm -rf "$environment"
 { "$uv" venv --quiet --python "$found" "$environment" &&
-    "$uv" pip install --quiet --python "$environment/bin/python" --no-deps --compile-bytecode --require-hashes -r requirements/tfdv.txt; } ||
+    "$uv" pip install --quiet --python "$environment/bin/python" --no-deps --compile-bytecode --only-binary :all: --require-hashes -r requirements/tfdv.txt; } ||
     without "its packages cannot be installed"
 touch "$environment/.installed"

@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_command
 
 from augury.cli import app
+from augury.retraining.validation import PYTHON as TFDV_PYTHON
 from serving.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +52,7 @@ def test_only_known_instructions_and_stages() -> None:
     assert {"cpu", "cuda"} <= stages
     assert of("FROM")[-1].endswith(" AS cpu")  # what is built when no target is named
     copied = {match[1] for rest in of("COPY") if (match := re.match(r"--from=(\S+)", rest))}
-    assert copied == {"installed-cpu", "installed-cuda", "installed-training"} <= stages
+    assert copied == {"installed-cpu", "installed-cuda", "installed-training", "installed-tfdv"} <= stages
 
 
 def test_the_base_has_a_python_that_the_project_allows() -> None:
@@ -88,7 +89,7 @@ def test_every_package_of_the_wheel_is_copied() -> None:
 
 def test_everything_is_installed_by_hash() -> None:
     installs = [part for rest in of("RUN") for part in rest.split("&&") if " install " in part and "pip" in part]
-    assert len(installs) == 7
+    assert len(installs) == 8
     assert all("--require-hashes" in part or "/dist/" in part for part in installs)
     assert all("--no-deps" in part for part in installs)
 
@@ -100,6 +101,7 @@ def test_what_is_run_is_a_command_that_its_own_settings_allow() -> None:
     found.make_context(command, [])
     fields = {f"AUGURY_{name.upper()}" for name in Settings.model_fields}
     ours = {name: value for name, value in environment().items() if name.startswith("AUGURY_")}
+    assert ours.pop(TFDV_PYTHON) == "/opt/tfdv/bin/python"  # retraining's
     assert ours.keys() <= fields
     Settings(**{name.removeprefix("AUGURY_").lower(): value for name, value in ours.items()})
     assert PurePosixPath(ours["AUGURY_STATE_DIR"]).is_absolute()

@@ -195,6 +195,11 @@ variable "retraining" {
   }
 
   validation {
+    condition     = alltrue([for one in values(var.retraining) : one.days >= 7 && one.days <= 60])
+    error_message = "A window has 7 to 60 days."
+  }
+
+  validation {
     condition = alltrue(flatten([
       for one in values(var.retraining) : [
         for text in concat(values(one.examples), values(one.generator_params), values(one.training)) : can(regex("^[^\\s'\"\\\\$`]*$", text))

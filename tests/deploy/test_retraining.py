@@ -1,4 +1,4 @@
-"""The lines that the cloud's workflow runs, taken out of its definition and run here, from events to a champion."""
+"""The lines that the cloud's workflow runs, taken out of its definition and run here: two weeks, and a bad one."""
 
 import json
 import os
@@ -9,14 +9,31 @@ from pathlib import Path
 
 import pytest
 
+from augury.retraining.app import CheckRules
+from augury.retraining.validation import PYTHON, tfdv_python
 from augury.simulator import SimulationOptions, simulate
 from models.registry import Registry
 from pipelines.behavior_recipe import ExamplesOptions
 from pipelines.options import parse_options
+from tests.augury.retraining.tfdv import needs_tfdv
 from tests.deploy.terraform_files import DEPLOY
 
 DEFINITION = json.loads((DEPLOY / "workflows" / "retrain.json").read_text())
-NAMES = ["examples", "train", "verify", "promote"]
+NAMES = ["examples", "retrain"]
+APP = """\
+family = "behavior"
+[window]
+days = 14
+[train]
+units = 16
+embedding_units = 8
+max_epochs = 2
+learning_rate = 0.01
+[gates]
+max_ece = 0.08  # some hundred test examples say little of calibration, or of which model is better
+slice_margin = 0.2
+margins = { auc = 0.2, log_loss = 0.2 }
+"""
 NOBODY = '{"visitor": "00000000000000000000000000000000", "at_us": 0}\n'
 
 
@@ -32,6 +49,7 @@ def run_step(name: str, folder: Path, variables: dict[str, str]) -> subprocess.C
     kept = {name: os.environ[name] for name in ("HOME", "PYTHONPATH", "TMPDIR") if name in os.environ}
     kept |= {"PATH": f"{tools}:{os.environ['PATH']}", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
     kept.setdefault("PYTHONPATH", str(DEPLOY.parent))
+    kept[PYTHON] = tfdv_python(CheckRules())
     return subprocess.run(
         ["sh", "-efc", "\n".join(step["commands"])],
         cwd=folder,
@@ -46,10 +64,10 @@ def run_step(name: str, folder: Path, variables: dict[str, str]) -> subprocess.C
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two weeks of a simulated shop, the second one later and of other people; and tombstones of nobody."""
     folder = tmp_path_factory.mktemp("shop")
-    options = SimulationOptions(output=str(folder / "first"), visitors=3_000)
+    options = SimulationOptions(output=str(folder / "first"), visitors=3_000, days=14.0)
     simulate(options)
-    simulate(replace(options, output=str(folder / "second"), seed=1, start="2026-08-08"))
-    (folder / "thresholds.toml").write_text("max_ece = 0.08\n")  # some hundred test examples say little of calibration
+    simulate(replace(options, output=str(folder / "second"), seed=1, start="2026-08-15"))
+    (folder / "app.toml").write_text(APP)
     (folder / "tombstones").mkdir()
     (folder / "tombstones" / "nobody.jsonl").write_text(NOBODY)
     return folder
@@ -60,26 +78,28 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("registry")
 
 
-def variables(shop: Path, registry: Path, work: Path, week: str) -> dict[str, str]:
+def variables(shop: Path, registry: Path, work: Path, week: str, first: str, today: str) -> dict[str, str]:
     return {
         "EVENTS": f"{shop}/{week}/events",
+        "FIRST": first,
+        "TODAY": today,
         "TOMBSTONES": f"{shop}/tombstones",
         "WORK": str(work),
-        "EXAMPLES_OPTIONS": "--generator purchase --gap-minutes 30 --sequence-length 16 --hash-size 256",
-        "TRAIN_OPTIONS": "--units 16 --embedding-units 8 --max-epochs 2 --learning-rate 0.01",
-        "MODEL": "behavior/purchase",
-        "PROMOTE_OPTIONS": f"--thresholds {shop}/thresholds.toml",
-        "REASON": f"retrained, run {work.name}",
+        "EXAMPLES_OPTIONS": "--generator purchase --gap-minutes 30 --sequence-length 16 --hash-size 256 --test 0.2",
+        "APP": "purchase",
+        "APP_FILE": f"{shop}/app.toml",
         "AUGURY_REGISTRY": str(registry),
     }
+
+
+FIRST = ("first", "2026-08-01", "2026-08-15")
+SECOND = ("second", "2026-08-15", "2026-08-29")
 
 
 def test_the_definition_has_the_steps_of_a_retraining() -> None:
     assert [step["name"] for step in DEFINITION["steps"]] == NAMES
     lines = [line for step in DEFINITION["steps"] for line in step["commands"]]
-    assert [line.split()[:2] for line in lines] == [
-        ["augury", name] for name in ("examples", "train", "publish", "verify", "promote")
-    ]
+    assert [line.split()[:2] for line in lines] == [["augury", "examples"], ["augury", "retrain"]]
     used = {word for line in lines for word in DEFINITION["variables"] if f"${word}" in line}
     assert used == DEFINITION["variables"].keys() - {"AUGURY_REGISTRY"}
 
@@ -89,50 +109,46 @@ def test_the_template_is_given_what_the_command_is_given() -> None:
     line = next(line for line in step["commands"])
     given, rest = parse_options(ExamplesOptions, [f"--{name}={value}" for name, value in step["parameters"].items()])
     assert rest == []
-    assert given == ExamplesOptions(events=("$EVENTS",), output="$WORK/examples", tombstones="$TOMBSTONES")
-    assert line == 'augury examples "$EVENTS" --output "$WORK/examples" --tombstones "$TOMBSTONES" $EXAMPLES_OPTIONS'
+    assert given == ExamplesOptions(
+        events=("$EVENTS",),
+        output="$WORK/examples",
+        window_start="$FIRST",
+        window_end="$TODAY",
+        tombstones="$TOMBSTONES",
+    )
+    assert line == (
+        'augury examples "$EVENTS" --output "$WORK/examples" --window-start "$FIRST" --window-end "$TODAY" '
+        '--tombstones "$TOMBSTONES" $EXAMPLES_OPTIONS'
+    )
 
 
-def test_a_first_retraining_ends_with_a_champion(shop: Path, registry: Path, tmp_path: Path) -> None:
-    given = variables(shop, registry, tmp_path / "run-1", "first")
-    told = {}
-    for name in NAMES:
-        done = run_step(name, tmp_path / "containers" / name, given)
-        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
-        told[name] = done.stdout
-    assert "predictions are identical bit for bit" in told["verify"]
-    assert "behavior/purchase has champion" in told["promote"]
-    (published, promoted) = Registry(str(registry)).history("behavior", "purchase")
-    assert (published["action"], promoted["action"]) == ("publish", "promote")
-    assert promoted["reason"] == "retrained, run run-1"
-    champion = Registry(str(registry)).champion("behavior", "purchase")
-    assert champion is not None and champion.version == published["version"]
-
-
-def test_a_step_that_fails_ends_with_an_error_and_changes_nothing(shop: Path, registry: Path, tmp_path: Path) -> None:
-    before = Registry(str(registry)).history("behavior", "purchase")
-    given = variables(shop, registry, tmp_path / "run-x", "first")
-    done = run_step("train", tmp_path / "train", given)  # there are no examples: nothing is published
-    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1
-    assert Registry(str(registry)).history("behavior", "purchase") == before
-    done = run_step("promote", tmp_path / "promote", given | {"MODEL": "behavior/unknown"})
-    assert done.returncode == 1
-
-
-def test_what_is_no_better_by_its_gates_is_refused_and_the_champion_stays(
+@needs_tfdv
+def test_a_first_retraining_ends_with_a_champion_and_the_next_one_replaces_it(
     shop: Path, registry: Path, tmp_path: Path
 ) -> None:
-    """The next week's version, trained on other data: `promote` cannot compare the two yet, says so, and refuses."""
-    champion = Registry(str(registry)).champion("behavior", "purchase")
-    given = variables(shop, registry, tmp_path / "run-2", "second")
-    for name in ("examples", "train"):
-        done = run_step(name, tmp_path / "containers" / name, given)
-        assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
-    done = run_step("promote", tmp_path / "containers" / "promote", given)
-    assert done.returncode == 1
-    assert "judged on other data" in " ".join((done.stdout + done.stderr).split())
-    assert Registry(str(registry)).champion("behavior", "purchase") == champion
-    assert [line["action"] for line in Registry(str(registry)).history("behavior", "purchase")][2:] == [
-        "publish",
-        "refuse",
-    ]
+    opened, told = Registry(str(registry)), []
+    for run, week in enumerate((FIRST, SECOND)):
+        given = variables(shop, registry, tmp_path / f"run-{run}", *week)
+        for name in NAMES:
+            done = run_step(name, tmp_path / "containers" / f"{run}-{name}", given)
+            assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
+        told.append(" ".join(done.stdout.split()))
+        champion = opened.champion("behavior", "purchase")
+        assert champion is not None and champion.version == opened.versions("behavior", "purchase")[-1]
+        assert champion.reason == f"retrained on {week[1]} to 2026-08-{14 * (run + 1)}"
+    assert "there is no champion yet" in told[0] and "predictions are identical bit for bit" in told[0].replace(
+        "│ │ │ ", ""
+    )
+    assert "slice surely worse" in told[1] and "judged on other data" not in told[1]
+    assert [line["action"] for line in opened.history("behavior", "purchase")] == ["publish", "promote"] * 2
+    assert champion.predecessors == (opened.versions("behavior", "purchase")[0],)
+
+
+@needs_tfdv
+def test_a_step_that_fails_ends_with_an_error_and_changes_nothing(shop: Path, registry: Path, tmp_path: Path) -> None:
+    before = Registry(str(registry)).history("behavior", "purchase")
+    given = variables(shop, registry, tmp_path / "run-x", *FIRST)
+    done = run_step("retrain", tmp_path / "retrain", given)  # there are no examples: nothing is trained
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1
+    assert "is not a complete examples folder" in done.stderr
+    assert Registry(str(registry)).history("behavior", "purchase") == before

@@ -4,12 +4,15 @@ import json
 import os
 import shutil
 import subprocess
-import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 
+from augury.retraining.app import read_app
+from augury.retraining.families import family_of
+from augury.retraining.window import DataWindow
 from benchmarks.terraform_plan import DEPLOY, PLANNED, Planned, listing, missing, plan_all
 from models.gates import Thresholds
 
@@ -65,6 +68,8 @@ def test_the_workflow_runs_the_very_lines_of_the_definition(planned: list[Planne
                 assert launch["parameters"].keys() >= step["parameters"].keys()
                 assert launch["parameters"]["events"] == '${EVENTS + ""}'
                 assert launch["parameters"]["output"] == '${WORK + "/examples"}'
+                assert launch["parameters"]["window_start"] == '${FIRST + ""}'
+                assert launch["parameters"]["window_end"] == '${TODAY + ""}'
                 assert launch["parameters"]["generator"] == "purchase_points"
                 assert json.loads(launch["parameters"]["generator_params"]) == {"horizon_seconds": 3600}
                 assert launch["parameters"]["sdk_container_image"].endswith("/behavior_examples:0.1.0")
@@ -75,16 +80,26 @@ def test_the_workflow_runs_the_very_lines_of_the_definition(planned: list[Planne
     assert sorted(names) == [["examples"], ["launch_examples"]]  # one of the two makes its examples on Dataflow
 
 
-def test_the_file_of_thresholds_is_what_promote_reads(planned: list[Planned]) -> None:
+def test_the_file_of_an_application_is_what_retrain_reads(planned: list[Planned], tmp_path: Path) -> None:
     (site,) = [one for one in planned if one.heading == "site/example.tfvars"]
-    (written,) = [
-        change["change"]["after"]
+    written = {
+        change["address"].split('"')[1]: change["change"]["after"]["content"]
         for change in site.plan["resource_changes"]
-        if change["address"] == 'module.retraining["purchase"].google_storage_bucket_object.thresholds[0]'
-    ]
-    thresholds = Thresholds.of("behavior").changed(tomllib.loads(written["content"]))
-    assert (thresholds.max_ece, thresholds.at_least) == (0.02, {"auc": 0.75})
-    assert thresholds.margins == Thresholds.of("behavior").margins
+        if change["address"].endswith(".google_storage_bucket_object.app")
+    }
+    apps = {}
+    for name, content in written.items():
+        (tmp_path / f"{name}.toml").write_text(content)
+        apps[name] = read_app(str(tmp_path / f"{name}.toml"), name, "registry")
+        family_of("behavior").check(apps[name], DataWindow(date(2026, 8, 1), date(2026, 8, 29)), made=True)
+    assert {name: app.model for name, app in apps.items()} == {
+        "purchase": "behavior/purchase",
+        "soon": "behavior/purchase_soon",
+    }
+    purchase = apps["purchase"]
+    assert (purchase.window.days, purchase.train) == (28, {"encoder": "gru", "units": 64})
+    assert (purchase.thresholds.max_ece, purchase.thresholds.at_least) == (0.02, {"auc": 0.75})
+    assert purchase.thresholds.margins == Thresholds.of("behavior").margins
 
 
 def _retrain(workflow: dict) -> list[dict]:

@@ -5,35 +5,48 @@ locals {
   definition = jsondecode(file("${path.module}/../../workflows/retrain.json"))
   job        = "projects/${var.project}/locations/${var.region}/jobs/${google_cloud_run_v2_job.this.name}"
 
-  # augury promote --thresholds wants TOML; what is not said stays the family's.
-  thresholds_name = "thresholds/${var.name}.toml"
-  thresholds = var.thresholds == null ? "" : join("\n", concat(
+  # What augury retrain is told of the application (docs/retraining.md); what is not said stays as it is by default.
+  app_name = "apps/${var.name}.toml"
+  gates = var.thresholds == null ? [] : concat(
+    ["[gates]"],
     var.thresholds.max_ece == null ? [] : ["max_ece = ${var.thresholds.max_ece}"],
     flatten([
       for table in ["at_least", "at_most", "margins"] : var.thresholds[table] == null ? [] : concat(
-        ["[${table}]"], [for metric, value in var.thresholds[table] : "${jsonencode(metric)} = ${value}"]
+        ["[gates.${table}]"], [for metric, value in var.thresholds[table] : "${jsonencode(metric)} = ${value}"]
       )
     ]),
+  )
+  app = join("\n", concat(
+    [
+      "family = \"behavior\"",
+      "name = ${jsonencode(split("/", var.model)[1])}",
+      "archive = ${jsonencode("${var.work}/archive")}",
+      "[window]",
+      "days = ${var.days}",
+      "[train]",
+    ],
+    [for name, value in var.training : "${name} = ${try(jsonencode(jsondecode(value)), jsonencode(value))}"],
+    local.gates,
     [""],
   ))
 
   generator_params = { for name, value in var.generator_params : name => try(jsondecode(value), value) }
   constants = {
     TOMBSTONES = var.tombstones
-    MODEL      = var.model
+    APP        = var.name
+    APP_FILE   = "gs://${var.models_bucket}/${local.app_name}"
     EXAMPLES_OPTIONS = join(" ", concat(
       flatten([for name, value in var.examples : ["--${replace(name, "_", "-")}", value]]),
       flatten([for name, value in var.generator_params : ["-p", "${name}=${value}"]]),
     ))
-    TRAIN_OPTIONS   = join(" ", flatten([for name, value in var.training : ["--${replace(name, "_", "-")}", value]]))
-    PROMOTE_OPTIONS = var.thresholds == null ? "" : "--thresholds gs://${var.models_bucket}/${local.thresholds_name}"
   }
 
   # A parameter of the template is a constant, or begins with what only the run knows, as "$WORK/examples" does.
+  known_by_the_run = ["$EVENTS", "$WORK", "$FIRST", "$TODAY"]
   parameters = merge(
     {
       for name, value in local.definition.steps[0].parameters :
-      name => contains(["$EVENTS", "$WORK"], split("/", value)[0])
+      name => contains(local.known_by_the_run, split("/", value)[0])
       ? "$${${trimprefix(split("/", value)[0], "$")} + ${jsonencode(trimprefix(value, split("/", value)[0]))}}"
       : jsonencode(local.constants[trimprefix(value, "$")])
     },
@@ -81,12 +94,10 @@ resource "google_cloud_run_v2_job" "this" {
   }
 }
 
-resource "google_storage_bucket_object" "thresholds" {
-  count = var.thresholds == null ? 0 : 1
-
+resource "google_storage_bucket_object" "app" {
   bucket  = var.models_bucket
-  name    = local.thresholds_name
-  content = local.thresholds
+  name    = local.app_name
+  content = local.app
 }
 
 resource "google_cloud_run_v2_job_iam_member" "workflow" {
