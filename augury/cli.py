@@ -51,14 +51,8 @@ _COMMANDS = {
         "pin": ("keeping:pin", "Have a version never removed."),
         "unpin": ("keeping:unpin", "Take the pin of a version away."),
         "prune": ("keeping:prune", "Remove old versions from the registry."),
-        "retrain": (
-            "retrain:retrain",
-            "Retrain an application's model on its latest days, and promote it if it is good enough.",
-        ),
-        "schedule": (
-            "schedule:schedule",
-            "Print what retrains an application each week: a cron line, a Cloud Scheduler job.",
-        ),
+        "retrain": ("retrain:retrain", "Retrain a model on its latest days, and promote it if it is good enough."),
+        "schedule": ("schedule:schedule", "Print what retrains a model each week: a cron line, a Scheduler job."),
         "verify": ("verify:verify", "Replay a version's golden set through a running service."),
     },
     "Predictions": {

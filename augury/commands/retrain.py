@@ -33,7 +33,7 @@ def retrain(
         str | None, typer.Option("--registry", envvar="AUGURY_REGISTRY", help="instead of the one that the file names")
     ] = None,
 ) -> None:
-    """Retrain an application's model on its latest days, and promote it if it is good enough.
+    """Retrain a model on its latest days, and promote it if it is good enough.
 
     Makes examples of a rolling window, compares their data with the last run's (schema, labels, volume, drift) and
     stops where they are not fit to learn from; trains, calibrates and evaluates; publishes a version with its

@@ -20,7 +20,7 @@ def schedule(
     ] = None,
     region: Annotated[str | None, typer.Option(help="of the workflow")] = None,
 ) -> None:
-    """Print what retrains an application each week: a cron line, a Cloud Scheduler job.
+    """Print what retrains a model each week: a cron line, a Scheduler job.
 
     Nothing is installed: the line is for `crontab -e`. In Google Cloud the job starts the workflow that
     `deploy/modules/retraining` makes, which is also made with its own schedule by the lines for Terraform.

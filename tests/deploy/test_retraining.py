@@ -132,14 +132,14 @@ def test_a_first_retraining_ends_with_a_champion_and_the_next_one_replaces_it(
         for name in NAMES:
             done = run_step(name, tmp_path / "containers" / f"{run}-{name}", given)
             assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
-        told.append(" ".join(done.stdout.split()))
         champion = opened.champion("behavior", "purchase")
         assert champion is not None and champion.version == opened.versions("behavior", "purchase")[-1]
+        told.append({gate["name"]: gate["detail"] for gate in champion.gates})
         assert champion.reason == f"retrained on {week[1]} to 2026-08-{14 * (run + 1)}"
-    assert "there is no champion yet" in told[0] and "predictions are identical bit for bit" in told[0].replace(
-        "│ │ │ ", ""
-    )
-    assert "slice surely worse" in told[1] and "judged on other data" not in told[1]
+    assert ("not worse than the champion", "there is no champion yet") in told[0].items()
+    assert told[0]["golden set"].endswith("predictions are identical bit for bit")
+    assert told[1].keys() >= {"auc not worse than the champion's", "no slice surely worse than the champion's"}
+    assert ", difference " in told[1]["auc not worse than the champion's"]
     assert [line["action"] for line in opened.history("behavior", "purchase")] == ["publish", "promote"] * 2
     assert champion.predecessors == (opened.versions("behavior", "purchase")[0],)
 
