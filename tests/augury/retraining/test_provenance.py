@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from augury.rescoring import PROVENANCE
 from augury.retraining.checks import Rate
 from augury.retraining.provenance import Identity, known_versions, last_run, statistics_of, version_of
 from augury.retraining.window import DataWindow
 from models.registry import Registry, RegistryError
+from models.rescoring import PROVENANCE
 
 MODEL = ("behavior", "purchase")
 

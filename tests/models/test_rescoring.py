@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from augury.rescoring import PROVENANCE, coded_for, examples_for, examples_of, rescorer
 from models.rescored import RescoreError
+from models.rescoring import PROVENANCE, coded_for, examples_for, examples_of, rescorer
 from tests.tiny_model import artifact
 
 
