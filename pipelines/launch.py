@@ -31,6 +31,9 @@ _LOST_WORKER = ("Channel closed prematurely", "SDK worker disconnected")
 """What Beam's local runner and Prism say when a worker is gone, whichever connection they miss it by."""
 
 
+_NO_WORKER = "didn't get control connection"
+"""What Prism says of a worker that does not start."""
+
 _PROGRAMS = {
     "prism_location": "build Prism with `make prism`, and name .cache/bin/prism",
     "flink_job_server_jar": "name the jar of Beam's job server for Flink",
@@ -201,6 +204,8 @@ def _told_once() -> Iterator[None]:
 
 def _lost_worker_line(error: BaseException) -> str | None:
     """Returns what to tell of an error that means, in the words of some runner, that a worker is gone."""
+    if _NO_WORKER in str(error):
+        return "no worker has started within the minute that Prism waits; look at its log, or try again with less to do"
     return WORKER_ENDED.format("a worker process") if any(sign in str(error) for sign in _LOST_WORKER) else None
 
 

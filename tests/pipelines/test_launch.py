@@ -50,6 +50,15 @@ def test_a_runner_that_lost_a_worker_is_understood(said: str, monkeypatch: pytes
         run_to_end(beam.Pipeline(options=beam_options([])))
 
 
+def test_a_worker_that_does_not_start_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(pipeline: beam.Pipeline) -> None:
+        raise RuntimeError("Pipeline job-001 failed in state FAILED: worker didn't get control connection to x")
+
+    monkeypatch.setattr(beam.Pipeline, "run", wait)
+    with pytest.raises(PipelineFailedError, match="^no worker has started within the minute that Prism waits"):
+        run_to_end(beam.Pipeline(options=beam_options([])))
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
