@@ -64,23 +64,18 @@ def beam_options(flags: Sequence[str]) -> PipelineOptions:
     """Returns Beam's options, having refused the flags that Beam does not know and would only warn of.
 
     Raises:
-        PipelineOptionError: an unknown flag, a value that cannot be, or a program to start that is not there.
+        PipelineOptionError: an unknown flag, or a value that cannot be.
     """
     if not flags:  # nothing to refuse, and the parser has some three hundred options
         return _without_main_session(PipelineOptions([]))
     parser = _Parser(allow_abbrev=False, add_help=False, conflict_handler="resolve")
     for options in PipelineOptions.__subclasses__():
         options._add_argparse_args(parser)
-    known, rest = parser.parse_known_args(list(flags))
-    unknown = [flag for flag in rest if flag.startswith("-")]
+    unknown = [flag for flag in parser.parse_known_args(list(flags))[1] if flag.startswith("-")]
     if unknown:
         raise PipelineOptionError(
             f"unknown option {', '.join(unknown)}; expected an option of this pipeline (see --help) or of Apache Beam"
         )
-    for name, remedy in _PROGRAMS.items():
-        path = getattr(known, name)
-        if path and stays_here(path) and not exists(path):
-            raise PipelineOptionError(f"{name} is {path}, and there is no such file; {remedy}")
     return _without_main_session(PipelineOptions(list(flags)))
 
 
@@ -98,7 +93,7 @@ def choose_runner(options: PipelineOptions, pool: WorkerPool | None = None) -> P
 
     Raises:
         PipelineOptionError: Beam has no such runner, or it needs a package that is not installed; or the flags say
-            otherwise than a pool where the work is done.
+            otherwise than a pool where the work is done; or the program that it starts is not there.
     """
     name = options.view_as(StandardOptions).runner
     local = name in (None, "DirectRunner", "direct")
@@ -112,6 +107,11 @@ def choose_runner(options: PipelineOptions, pool: WorkerPool | None = None) -> P
         return PooledRunner(pool)
     if local:
         return FnApiRunner()
+    given = options.get_all_options()
+    for program, remedy in _PROGRAMS.items():
+        path = given.get(program)
+        if path and stays_here(path) and not exists(path):
+            raise PipelineOptionError(f"{program} is {path}, and there is no such file; {remedy}")
     try:
         return create_runner(name)
     except (ValueError, ImportError, AttributeError) as e:

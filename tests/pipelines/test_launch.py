@@ -62,8 +62,14 @@ def test_a_worker_that_does_not_start_is_told_apart(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--prism_location=/nowhere/prism", "prism_location is /nowhere/prism, and there is no such file; build Prism"),
-        ("--flink_job_server_jar=nowhere.jar", "flink_job_server_jar is nowhere.jar, and there is no such file"),
+        (
+            "--runner=PrismRunner --prism_location=/nowhere/prism",
+            "prism_location is /nowhere/prism, and there is no such file; build Prism",
+        ),
+        (
+            "--runner=FlinkRunner --flink_job_server_jar=nowhere.jar",
+            "flink_job_server_jar is nowhere.jar, and there is no such file",
+        ),
         ("--direct_running_mode=all", "argument --direct_running_mode: invalid choice: 'all' .choose from 'in_memory'"),
     ],
 )
@@ -71,7 +77,7 @@ def test_a_value_that_beam_will_not_take_is_one_line(
     flag: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(PipelineOptionError, match=message):
-        beam_options([flag])
+        choose_runner(beam_options(flag.split()))
     assert capsys.readouterr().err == ""  # and not the usage of three hundred options
 
 
