@@ -79,7 +79,7 @@ def main() -> None:
     worst = {name: max(found) for name, found in first.items()}
     about = (
         f"simulated shop; {VISITORS_A_WEEK} new visitors a week; {judged} judged predictions "
-        f" {positives} positives a week; interval {rules.level:g}, margins {rules.auc_margin:g} of AUC and "
+        f"and {positives} positives a week; interval {rules.level:g}, margins {rules.auc_margin:g} of AUC and "
         f"{rules.rate_margin:.0%} of the rate"
     )
     write_results(
