@@ -37,7 +37,7 @@ _FORMS = {
 }
 _REQUIRED = {"build": ("IMAGES", "TEMPLATES"), "run": ("IMAGES", "TEMPLATES", "REGION", "PROJECT", "JOB")}
 _DEFAULTS = {"TAG": "latest"}
-_READ = ("events", "catalogue", "conversions")
+_READ = ("events", "predictions", "catalogue", "conversions")
 """Parameters that name files and are of no kind that the metadata have for it: they may be several, or tables."""
 
 

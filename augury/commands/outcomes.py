@@ -1,13 +1,12 @@
 """``augury outcomes``: what became of predictions, alarms, and the way back to the champion before."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from augury.commands import screen
-from augury.commands.flags import takes
+from augury.commands.flags import split_flags, takes
 from augury.outcome_files import references_of, write_report
 from augury.outcome_rollback import roll_back
 from models.behavior.outcomes.judging import AlarmRules, judge
@@ -53,7 +52,7 @@ def outcomes(
     - `augury outcomes bq://p.shop.events --predictions bq://p.shop.predictions --model purchase --output gs://b/outcomes`
     """
     rules = AlarmRules(level, auc_margin, rate_margin, min_predictions)
-    beam_flags = [flag for flags in beam or () for flag in shlex.split(flags)]
+    beam_flags = split_flags(beam)
     with screen.spinner("joining predictions with events"):
         import_beam(options.paths, beam_flags)
         from pipelines.outcome_report import join_outcomes
