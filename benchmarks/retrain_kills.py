@@ -4,7 +4,7 @@ A small shop's model has a champion. In every round its retraining on the next d
 belongs to it is killed (SIGKILL) at a moment drawn at random from all of its time, the moments between two steps and
 within them alike. Then the registry must be whole: every version that it lists holds what was published, the champion
 can be read and is one of them, the history tells what happened. The same command must then finish, with one version of
-that window; run once more it must name the same version, and its content must be that of a run that nobody disturbed.
+that window; run once more it must name the same version.
 """
 
 import argparse
@@ -73,7 +73,6 @@ class Counted:
     torn: list[str] = field(default_factory=list)
     unfinished: int = 0
     other_version: int = 0
-    other_content: int = 0
     killed_in: list[str] = field(default_factory=list)
 
 
@@ -95,14 +94,13 @@ def main() -> None:
         started = time.monotonic()
         _must(_begin(folder, _ENDS[1]).wait(), "the undisturbed run")
         seconds = time.monotonic() - started
-        undisturbed = _content(_version(folder))
         print(f"undisturbed: {seconds:.0f} s")
         for number in range(given.rounds):
-            _round(folder, number, moments.uniform(0.02, 0.98) * seconds, undisturbed, found)
+            _round(folder, number, moments.uniform(0.02, 0.98) * seconds, found)
     write_results("retrain-kills", _figures(found, given.rounds, seconds))
 
 
-def _round(folder: Path, number: int, moment: float, undisturbed: str, found: Counted) -> None:
+def _round(folder: Path, number: int, moment: float, found: Counted) -> None:
     """Begins the run anew, kills it, looks at the registry, and has it finished."""
     shutil.rmtree(folder / "registry")
     shutil.copytree(folder / "registry-before", folder / "registry")
@@ -123,7 +121,6 @@ def _round(folder: Path, number: int, moment: float, undisturbed: str, found: Co
     versions = Registry(str(folder / "registry")).versions(*_MODEL)
     found.unfinished += code != 0 or version is None
     found.other_version += again != 0 or _version(folder) != version or len(versions) != 2
-    found.other_content += _content(version) != undisturbed
     found.torn += _torn(folder)
     print(f"round {number}: killed after {moment:.1f} s, in {where}; {version}, torn: {torn or 'no'}", flush=True)
 
@@ -187,11 +184,6 @@ def _version(folder: Path) -> str | None:
     return None
 
 
-def _content(version: str | None) -> str:
-    """Returns the part of a version's name that its content decides."""
-    return (version or "").rpartition("-")[2]
-
-
 def _must(code: int, what: str) -> None:
     if code:
         sys.exit(f"{what} was not made: exit code {code}")
@@ -207,13 +199,6 @@ def _figures(found: Counted, rounds: int, seconds: float) -> list[Figure]:
             "retrain_kills_other_version",
             "re-runs after which there is not one version of the window, named alike by a third run",
             found.other_version,
-            "runs",
-            "== 0",
-        ),
-        Figure(
-            "retrain_kills_other_content",
-            "re-runs whose version differs in content from that of the undisturbed run",
-            found.other_content,
             "runs",
             "== 0",
         ),

@@ -190,9 +190,6 @@ def _stage(run: Run, staged: Path, examples: Mapping[str, Any], checks: Mapping[
     with write_folder_atomic(staged, overwrite=True) as folder:
         shutil.copytree(run.places.model, folder, dirs_exist_ok=True)
         shutil.copyfile(run.folder.path / "statistics" / STATISTICS, folder / STATISTICS)
-        card = json.loads(read_bytes(folder / "model_card.json"))
-        card.pop("seconds", None)  # the run keeps it: what a clock said would make another version of the same model
-        write_json(folder / "model_card.json", card)
         write_json(folder / PROVENANCE, told)
 
 
