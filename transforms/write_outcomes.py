@@ -14,6 +14,7 @@ from features.storage import open_atomic
 from transforms.ipc import from_ipc
 from transforms.judge_predictions import OUTCOME_SCHEMA, Judge, judge_shard
 from transforms.tally import count
+from transforms.worker_sizes import HOLDS_SHARDS, sized
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class JudgeShards(beam.PTransform):
         self._window = window
 
     def expand(self, shards: beam.PCollection) -> Any:
-        judged = beam.Map(_judge, self._window, *self._arguments)
-        return shards | "JudgeAndWrite" >> judged.with_output_types(WrittenOutcomes)
+        judged = beam.Map(_judge, self._window, *self._arguments).with_output_types(WrittenOutcomes)
+        return shards | "JudgeAndWrite" >> sized(judged, shards, HOLDS_SHARDS)
 
 
 def separated(pieces: Iterable[bytes], columns: tuple[str, ...]) -> tuple[pa.Table, pa.Table | None]:

@@ -107,13 +107,16 @@ def test_the_definition_has_the_steps_of_a_retraining() -> None:
 def test_the_template_is_given_what_the_command_is_given() -> None:
     step = DEFINITION["steps"][0]
     line = next(line for line in step["commands"])
-    given, rest = parse_options(ExamplesOptions, [f"--{name}={value}" for name, value in step["parameters"].items()])
+    days = {"$FIRST": "2026-08-01", "$TODAY": "2026-08-29"}
+    parameters = {name: days.get(value, value) for name, value in step["parameters"].items()}
+    assert {name for name, value in step["parameters"].items() if value in days} == {"window_start", "window_end"}
+    given, rest = parse_options(ExamplesOptions, [f"--{name}={value}" for name, value in parameters.items()])
     assert rest == []
     assert given == ExamplesOptions(
         events=("$EVENTS",),
         output="$WORK/examples",
-        window_start="$FIRST",
-        window_end="$TODAY",
+        window_start=days["$FIRST"],
+        window_end=days["$TODAY"],
         tombstones="$TOMBSTONES",
     )
     assert line == (

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from augury import cli
-from pipelines import attention_examples, behavior_examples, creative_embeddings, creative_examples
+from pipelines import attention_examples, behavior_examples, creative_embeddings, creative_examples, outcome_report
 from pipelines import dataset_job as dataset_module
 from pipelines import warm_store as warm_module
 from pipelines.embeddings_options import CreativeEmbeddingsOptions
@@ -33,7 +33,9 @@ MAKE = {
     "behavior": behavior_examples.make_examples,
     "attention": attention_examples.make_attention_examples,
     "creative": creative_examples.make_creative_examples,
+    "outcomes": outcome_report.join_outcomes,
 }
+CARDS = {"outcomes": "outcomes_card.json"}
 
 
 class Planned:
@@ -86,7 +88,7 @@ def plan_examples(planned: Planned, name: str, folder: Path) -> tuple[Graph, dic
     planned.upload()
     asked, rest = parse_options(options, [planned.remote(text) for text in job.command(folder / "in" / "data")])
     assert rest == []
-    assert MAKE[name](asked, FLAGS) == {"planned": f"{asked.output}/dataset_card.json"}
+    assert MAKE[name](asked, FLAGS) == {"planned": f"{asked.output}/{CARDS.get(name, 'dataset_card.json')}"}
     return planned.job()
 
 
@@ -139,11 +141,13 @@ def test_heavy_steps_ask_for_large_workers_and_no_others(planned: Planned, name:
         "behavior": {"WriteExamples/WriteShard"},
         "attention": {"ReadAttention/Read/ParDo(_Read)", "WriteAttention/WriteShard"},
         "creative": {"MakeVariants/DoTasks/ParDo(_Work)", "WriteCreative/WriteShard"},
+        "outcomes": {"JudgeShards/JudgeAndWrite"},
     }
     assert large == heavy[name]
     assert {(hints[RAM], hints[CPUS]) for hints in sized.values() if hints} == {(b"8000000000", b"2")}
-    before = [graph.steps()[step].environment_id for step in names(graph, graph.own_shuffles()[0])]
-    assert name != "behavior" or len(set(filter(None, before))) == 1  # so that they are fused
+    if name == "behavior":
+        before = [graph.steps()[step].environment_id for step in names(graph, graph.own_shuffles()[0])]
+        assert len(set(filter(None, before))) == 1  # so that they are fused
 
 
 def test_embeddings_ask_the_network_where_they_read(planned: Planned, tmp_path: Path) -> None:
