@@ -268,7 +268,7 @@ def test_a_full_disk_is_a_503_and_what_was_acknowledged_is_there(tiny_disk: Path
         assert (response.status_code, response.json()["error"]) == (503, "archive_unavailable")
         assert response.headers["retry-after"] == "5"
         assert [json.loads(line)["messageId"] for line in service.archived()] == acknowledged
-        with pytest.raises(OSError):  # an event did not fit; now not even a byte does
+        with pytest.raises(OSError, match="No space left"):  # an event did not fit; now not even a byte does
             (tiny_disk / "filler").write_bytes(b"x" * 65_536)
         assert client.get("/readyz").json()["missing"] == ["archive"]
         assert WRITE_KEY not in "".join(service.lines)
