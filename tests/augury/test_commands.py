@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from augury import cli
-from augury.commands import registry as commands
+from serving import promotion
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def golden(monkeypatch):
     engine = types.ModuleType("engine")
     engine.verify = lambda registry, name, version: types.SimpleNamespace(total=3, identical=3, differing=())
     monkeypatch.setitem(sys.modules, "engine", engine)
-    monkeypatch.setitem(commands._REPLAYS, "behavior", "engine")
+    monkeypatch.setitem(promotion._REPLAYS, "behavior", "engine")
 
 
 def test_verifying_says_how_many_are_identical(run, artifact, golden, tmp_path):
@@ -192,7 +192,7 @@ def test_a_models_life_from_publication_to_rollback(run, artifact, golden, tmp_p
 
 
 def test_a_family_without_probabilities_has_gates_of_its_own(run, golden, tmp_path, monkeypatch):
-    monkeypatch.setitem(commands._REPLAYS, "attention", "engine")
+    monkeypatch.setitem(promotion._REPLAYS, "attention", "engine")
     model, root = "attention/home", ("--registry", str(tmp_path / "registry"))
 
     def publish(**change):

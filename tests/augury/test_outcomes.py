@@ -1,5 +1,6 @@
 """``augury outcomes``, ``outcome-report`` and ``visitor`` on a small shop: report, alarm, rollback, one visitor."""
 
+import itertools
 import json
 import re
 import shutil
@@ -28,7 +29,8 @@ VISITORS = 300
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     """Two versions of the tiny model; the second became champion before the first week."""
-    found = Registry(tmp_path / "registry", now_us=lambda: MONDAY_US - WEEK_US)
+    clock = itertools.count(MONDAY_US - WEEK_US, 1_000_000)  # versions of one second are in the order of their hashes
+    found = Registry(tmp_path / "registry", now_us=lambda: next(clock))
     other = tmp_path / "other"
     shutil.copytree(artifact(), other)
     card = json.loads((other / "model_card.json").read_text())

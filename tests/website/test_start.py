@@ -19,7 +19,9 @@ GUIDE = ROOT / "docs" / "start.md"
 def test_make_demo_runs_the_demo() -> None:
     """What the demo does is tested in tests/augury/test_demo.py."""
     assert steps(GUIDE)[0].command == "make demo"
-    planned = subprocess.run(["make", "--dry-run", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "--dry-run", "demo"]
+    planned = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
     assert planned.splitlines()[-1] == ".venv/bin/augury demo"
 
 
