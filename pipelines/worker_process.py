@@ -96,14 +96,20 @@ def _log_once() -> None:
     from pipelines.launch import tells_project_error
 
     def wanted(record: logging.LogRecord) -> bool:
-        gone = record.exc_info and isinstance(record.exc_info[1], grpc.RpcError)  # the launcher
-        return not gone and not tells_project_error(record)
+        return not _tells_the_end(record) and not tells_project_error(record)
 
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(wanted)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
     sys.stderr = _Nowhere()  # Beam prints every traceback besides logging it and sending it to the runner
+
+
+def _tells_the_end(record: logging.LogRecord) -> bool:
+    """Whether a record is of a job that is over: the launcher is gone, or a bundle was put away while at work."""
+    error = record.exc_info[1] if record.exc_info else None
+    put_away = isinstance(error, KeyError) and str(error.args[0]).startswith("bundle_")
+    return put_away or isinstance(error, grpc.RpcError)
 
 
 class _Nowhere(io.TextIOBase):

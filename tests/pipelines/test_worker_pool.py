@@ -1,5 +1,6 @@
 """Worker processes of a local job: real ones, forked and killed."""
 
+import logging
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ import pytest
 from features.errors import AuguryError
 from pipelines.launch import PipelineFailedError, PipelineOptionError, beam_options, choose_runner, run_to_end
 from pipelines.worker_pool import WorkerPool, WorkerPoolError, worker_pool
+from pipelines.worker_process import _tells_the_end
 
 
 class RefusedError(AuguryError, ValueError):
@@ -157,3 +159,10 @@ def test_a_pool_whose_process_cannot_import_a_module_says_so(capfd: pytest.Captu
 def test_a_pool_and_flags_that_say_otherwise_are_refused(flag: str) -> None:
     with worker_pool(2, (), ["here"]) as pool, pytest.raises(PipelineOptionError, match="2 processes are of the local"):
         run(pool, refuse, flags=(flag,))
+
+
+@pytest.mark.parametrize(("error", "end"), [(KeyError("bundle_750"), True), (KeyError("price"), False), (None, False)])
+def test_a_bundle_that_was_put_away_at_the_end_of_a_job_is_no_error_to_log(error: Exception | None, end: bool) -> None:
+    raised = (type(error), error, None) if error else None
+    record = logging.LogRecord("apache_beam.runners.worker", logging.ERROR, "", 0, "x", None, raised)
+    assert _tells_the_end(record) == end
