@@ -10,11 +10,10 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from features.images import decode_image
+from serving.attention import making
 from serving.attention import routes as attention
 from serving.attention.heatmaps import Heatmaps
 from serving.attention.loaded import FAMILY, AttentionModel
-from serving.attention.making import make_comparison, make_heatmap
 from serving.attention.query import CompareQuery, HeatmapQuery
 from serving.console.attention_report import comparison_report, heatmap_report
 from serving.console.gatekeeping import check_script, predicts
@@ -64,11 +63,10 @@ async def report(request: Request, session: _Somebody, asked: _Heatmap) -> Respo
     heatmaps = _heatmaps(request)
 
     def make(model: AttentionModel, files: Mapping[str, bytes], check: Check) -> Made:
-        image = files["image"]
-        told = make_heatmap(model, image, asked, "json", heatmaps.limits, check)
-        drawn = make_heatmap(model, image, asked, "overlay", heatmaps.limits, check)
+        looked = making.look(model, files["image"], heatmaps.limits, check)
+        told = making.tell_heatmap(model, looked, asked, "json")
         check()
-        return _as_pdf(told, heatmap_report(decode_image(drawn.body), orjson.loads(told.body)))
+        return _as_pdf(told, heatmap_report(making.heatmap_picture(looked, asked), orjson.loads(told.body)))
 
     return await _report(request, heatmaps, "heatmap", _own(asked, None), ("image",), make)
 
@@ -95,11 +93,10 @@ async def compare_report(request: Request, session: _Somebody, asked: _Compare) 
     heatmaps = _heatmaps(request)
 
     def make(model: AttentionModel, files: Mapping[str, bytes], check: Check) -> Made:
-        both = (files["before"], files["after"])
-        told = make_comparison(model, both, asked, "json", heatmaps.limits, check)
-        drawn = make_comparison(model, both, asked, "overlay", heatmaps.limits, check)
+        compared = making.compare(model, (files["before"], files["after"]), heatmaps.limits, check)
+        told = making.tell_comparison(model, compared, asked, "json")
         check()
-        return _as_pdf(told, comparison_report(decode_image(drawn.body), orjson.loads(told.body)))
+        return _as_pdf(told, comparison_report(making.comparison_picture(compared, asked), orjson.loads(told.body)))
 
     return await _report(request, heatmaps, "compare", _own(asked, None), ("before", "after"), make)
 
