@@ -99,12 +99,16 @@ def known_versions(registry: Registry, family: str, name: str) -> Iterator[Known
         yield known
 
 
+def known_of(registry: Registry, identity: Identity) -> Known | None:
+    """Returns what a retraining of the same identity made; None where there is none."""
+    made = known_versions(registry, identity.family, identity.name)
+    return next((known for known in made if known.told["key"] == identity.key), None)
+
+
 def version_of(registry: Registry, identity: Identity) -> str | None:
-    """Returns the version that a retraining of the same identity made; None where there is none."""
-    for known in known_versions(registry, identity.family, identity.name):
-        if known.told["key"] == identity.key:
-            return known.version
-    return None
+    """Returns the version of ``known_of``."""
+    known = known_of(registry, identity)
+    return None if known is None else known.version
 
 
 def last_run(registry: Registry, identity: Identity) -> Known | None:

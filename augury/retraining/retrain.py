@@ -14,9 +14,9 @@ from augury.retraining.code import code_version
 from augury.retraining.errors import RunError, StoppedError
 from augury.retraining.families import Places, family_of
 from augury.retraining.locks import Lease, file_lock
-from augury.retraining.provenance import Identity, known_versions, last_run
+from augury.retraining.provenance import Identity, known_of, known_versions, last_run
 from augury.retraining.run_folder import RunFolder
-from augury.retraining.steps import Run, Say, check_data, decide, existing, make_examples, publish, train
+from augury.retraining.steps import Run, Say, check_data, decide, make_examples, publish, train
 from augury.retraining.summary import FAILED, INTERRUPTED, KEPT, PROMOTED, STOPPED, write_summary
 from augury.retraining.validation import tfdv_python
 from augury.retraining.window import DataWindow, window_of
@@ -146,7 +146,7 @@ def _restore_spec(registry: Registry, app: App, plan: Mapping[str, Any], path: P
 
 def _work(run: Run) -> tuple[str, str]:
     """Does all steps; returns the outcome and why."""
-    there = existing(run)
+    there = known_of(run.registry, run.identity)
     if there is not None and run.folder.result("publish") is None:
         run.say(f"{there.version} is of this window and this code already")
         run.folder.record("publish", {"version": there.version, "seconds": 0.0})

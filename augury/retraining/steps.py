@@ -14,7 +14,7 @@ from augury.retraining.checks import Before, Measured, find, reason
 from augury.retraining.errors import RunError, StoppedError
 from augury.retraining.families import Family, Places
 from augury.retraining.jobs import run_job
-from augury.retraining.provenance import Identity, Known, known_versions, statistics_of, version_of
+from augury.retraining.provenance import Identity, Known, statistics_of, version_of
 from augury.retraining.run_folder import RunFolder
 from augury.retraining.validation import STATISTICS, validate
 from features.fingerprinted import DATASET_CARD
@@ -270,8 +270,3 @@ def _decision(promoted: bool, gates: Sequence[Mapping[str, Any]], against: str |
 class _Replayed:
     total: int
     identical: int
-
-
-def existing(run: Run) -> Known | None:
-    """Returns the version of this identity that is in the registry already."""
-    return next((k for k in known_versions(run.registry, *run.model) if k.told["key"] == run.identity.key), None)
