@@ -1,7 +1,6 @@
 """``augury show``, ``pin``, ``unpin`` and ``prune``: what a registry holds of a model, and what it keeps."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -10,9 +9,9 @@ from augury.commands import screen
 from augury.commands.parameters import ModelName, Reason, RegistryRoot, model_name
 from augury.commands.registry import Version
 from features.fingerprinted import DATASET_CARD
-from models.gates import Thresholds, flat_numbers
-from models.manifest import Manifest
-from models.registry import Champion, Registry, RegistryError
+from models.gates import flat_numbers
+from models.overview import MODEL_CARD, days_of, examples_of, lines_about, main_metrics, read_json_of, standing
+from models.registry import Registry, RegistryError
 from models.retention import NEWEST, Retention
 
 _ABOUT = ("generator", "code_version", "seconds", "simulated")
@@ -47,15 +46,14 @@ def show(
     if not versions:
         raise RegistryError(f"{registry} has no {model}; publish a version, or name another --registry")
     champion = opened.champion(family, name)
-    limits = Thresholds.of(family)
-    wanted = [*limits.at_least, *limits.at_most, *([limits.ece_metric] if limits.max_ece is not None else [])]
+    wanted = main_metrics(family)
     rows = []
     for each in versions:
         manifest = opened.manifest(family, name, each)
-        metrics = flat_numbers(_card(opened, manifest, "model_card.json").get("metrics", {}))
+        metrics = flat_numbers(read_json_of(opened, manifest, MODEL_CARD).get("metrics", {}))
         numbers = [metrics.get(metric) for metric in wanted]
-        days = _days(_card(opened, manifest, DATASET_CARD))
-        rows.append((each, _standing(each, champion), days, *numbers))
+        days = days_of(read_json_of(opened, manifest, DATASET_CARD))
+        rows.append((each, ", ".join(standing(each, champion)), days, *numbers))
     columns = ("version", "", "data", *wanted)
     screen.table(model, columns, rows, right=range(3, len(columns)))
 
@@ -121,64 +119,20 @@ def _retention(model: str, registry: str, word: str = "") -> tuple[Retention, st
 
 def _show_one(registry: Registry, family: str, name: str, version: str) -> None:
     manifest, champion = registry.manifest(family, name, version), registry.champion(family, name)
-    card, data = (_card(registry, manifest, file) for file in ("model_card.json", DATASET_CARD))
+    card, data = (read_json_of(registry, manifest, file) for file in (MODEL_CARD, DATASET_CARD))
     rows: list[tuple[str, object]] = [
         ("published", screen.moment(manifest.created_at_us)),
         ("size", f"{manifest.size / 1e6:.1f} MB in {len(manifest.files)} files"),
-        ("standing", _standing(version, champion)),
-        ("data", _days(data)),
-        ("examples", _examples(data)),
+        ("standing", ", ".join(standing(version, champion))),
+        ("data", days_of(data)),
+        ("examples", ", ".join(f"{name} {count:,}" for name, count in examples_of(data).items())),
         *((about.replace("_", " "), card[about]) for about in _ABOUT if about in card),
     ]
     screen.table(f"{family}/{name} {version}", ("", ""), [(what, told) for what, told in rows if told != ""])
     screen.table("Metrics", ("metric", ""), sorted(flat_numbers(card.get("metrics", {})).items()), right=(1,))
-    lines = [line for line in registry.history(family, name) if version in (line["version"], line.get("replaced"))]
+    lines = lines_about(version, registry.history(family, name))
     happened = [(screen.moment(line["at_us"]), _happened(line, version), line["by"], _why(line)) for line in lines]
     screen.table("History", ("time (UTC)", "what", "by", "why"), happened)
-
-
-def _card(registry: Registry, manifest: Manifest, file: str) -> Mapping[str, Any]:
-    """Returns a card of a version; empty where it has none."""
-    if file not in manifest.files:
-        return {}
-    try:
-        found = json.loads(registry.read_file(manifest, file))
-    except ValueError as e:
-        raise RegistryError(f"{file} of {manifest.version} is not JSON ({e}); publish the model again") from e
-    return found if isinstance(found, dict) else {}
-
-
-def _standing(version: str, champion: Champion | None) -> str:
-    return ", ".join(_standings(version, champion))
-
-
-def _standings(version: str, champion: Champion | None) -> Iterator[str]:
-    if champion is None:
-        return
-    if version == champion.version:
-        yield "champion"
-    if version in champion.predecessors[:1]:
-        yield "predecessor"
-    if version in champion.pinned:
-        yield "pinned"
-    if version in champion.retired:
-        yield "being removed"
-
-
-def _days(data: Mapping[str, Any]) -> str:
-    """Returns the days that examples are of; "" where they have no time."""
-    window = data.get("window")
-    if not isinstance(window, dict) or not window.keys() >= {"start_us", "end_us"}:
-        return ""
-    return f"{screen.moment(window['start_us'])[:10]} to {screen.moment(window['end_us'])[:10]}"
-
-
-def _examples(data: Mapping[str, Any]) -> str:
-    splits = data.get("splits")
-    if not isinstance(splits, dict):
-        return ""
-    counts = {name: split.get("examples") for name, split in splits.items() if isinstance(split, dict)}
-    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if isinstance(count, int))
 
 
 def _happened(line: Mapping[str, Any], version: str) -> str:

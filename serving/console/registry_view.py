@@ -1,6 +1,5 @@
 """What the pages about models show, read from the registry; for a thread, since a registry may be far away."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 from features.fingerprinted import DATASET_CARD
 from models.gates import LOWER_IS_BETTER, Thresholds, flat_numbers
 from models.manifest import Manifest
+from models.overview import MODEL_CARD, days_of, examples_of, lines_about, main_metrics, mapping, read_json_of, standing
 from models.registry import Champion, Registry, RegistryError
-from serving.console.shown import day
 
 MOST_VERSIONS = 50
 """Versions that a page shows, the newest."""
@@ -17,7 +16,6 @@ MOST_VERSIONS = 50
 MOST_HISTORY = 200
 """Lines of a history that a page shows, the newest."""
 
-_CARD = "model_card.json"
 _EVALUATION = "evaluation.json"
 _MOST_EVALUATION = 16 << 20
 _ABOUT = ("generator", "code_version", "seconds", "simulated", "device", "encoder")
@@ -146,18 +144,16 @@ def read_version(registry: Registry, family: str, name: str, version: str) -> Ve
     """
     manifest = registry.manifest(family, name, version)
     champion = registry.champion(family, name)
-    card, data = _json(registry, manifest, _CARD), _json(registry, manifest, DATASET_CARD)
-    lines = [
-        line for line in read_history(registry, family, name) if version in (line["version"], line.get("replaced"))
-    ]
+    card, data = _json(registry, manifest, MODEL_CARD), _json(registry, manifest, DATASET_CARD)
+    lines = lines_about(version, read_history(registry, family, name))
     return VersionView(
         manifest=manifest,
         champion=champion,
         standing=standing(version, champion),
         card=card,
         data=data,
-        days=_days(data),
-        metrics=sorted(flat_numbers(_mapping(card.get("metrics"))).items()),
+        days=days_of(data),
+        metrics=sorted(flat_numbers(mapping(card.get("metrics"))).items()),
         limits=_limits(family),
         evaluation=_json(registry, manifest, _EVALUATION),
         lines=lines,
@@ -177,31 +173,12 @@ def compare(registry: Registry, family: str, name: str, first: str, second: str)
         RegistryError: there is no such version.
         AuguryError: the registry cannot be read, or a file of it was changed.
     """
-    cards = [_json(registry, registry.manifest(family, name, version), _CARD) for version in (first, second)]
-    one, two = (flat_numbers(_mapping(card.get("metrics"))) for card in cards)
+    cards = [_json(registry, registry.manifest(family, name, version), MODEL_CARD) for version in (first, second)]
+    one, two = (flat_numbers(mapping(card.get("metrics"))) for card in cards)
     return [
         MetricPair(metric, one.get(metric), two.get(metric), _better(metric, one.get(metric), two.get(metric)))
         for metric in sorted(one.keys() | two.keys())
     ]
-
-
-def standing(version: str, champion: Champion | None) -> tuple[str, ...]:
-    """Returns what a version is to its model."""
-    if champion is None:
-        return ()
-    marks = (
-        ("champion", version == champion.version),
-        ("predecessor", version in champion.predecessors[:1]),
-        ("pinned", version in champion.pinned),
-        ("being removed", version in champion.retired),
-    )
-    return tuple(mark for mark, holds in marks if holds)
-
-
-def main_metrics(family: str) -> list[str]:
-    """Returns the metrics that the gates of a family look at."""
-    limits = Thresholds.of(family)
-    return [*limits.at_least, *limits.at_most, *([limits.ece_metric] if limits.max_ece is not None else [])]
 
 
 def _limits(family: str) -> dict[str, str]:
@@ -217,45 +194,23 @@ def _limits(family: str) -> dict[str, str]:
 
 
 def _row(registry: Registry, manifest: Manifest, champion: Champion | None, wanted: Sequence[str]) -> VersionRow:
-    metrics = flat_numbers(_mapping(_json(registry, manifest, _CARD).get("metrics")))
+    metrics = flat_numbers(mapping(_json(registry, manifest, MODEL_CARD).get("metrics")))
     return VersionRow(
         manifest.version,
         manifest.created_at_us,
         standing(manifest.version, champion),
-        _days(_json(registry, manifest, DATASET_CARD)),
+        days_of(_json(registry, manifest, DATASET_CARD)),
         {metric: metrics.get(metric) for metric in wanted},
     )
 
 
 def _json(registry: Registry, manifest: Manifest, file: str) -> Mapping[str, Any]:
-    """Returns a JSON object out of a version; empty where it has none."""
-    record = manifest.files.get(file)
-    if record is None or record.size > _MOST_EVALUATION:
-        return {}
-    try:
-        return _mapping(json.loads(registry.read_file(manifest, file)))
-    except ValueError as e:
-        raise RegistryError(f"{file} of {manifest.version} is not JSON ({e}); publish the model again") from e
-
-
-def _mapping(found: object) -> Mapping[str, Any]:
-    return found if isinstance(found, dict) else {}
-
-
-def _days(data: Mapping[str, Any]) -> str:
-    window = _mapping(data.get("window"))
-    if not all(isinstance(window.get(edge), int) for edge in ("start_us", "end_us")):
-        return ""
-    return f"{day(window['start_us'])} to {day(window['end_us'])}"
+    return read_json_of(registry, manifest, file, _MOST_EVALUATION)
 
 
 def _about(manifest: Manifest, card: Mapping[str, Any], data: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = [(key.replace("_", " "), str(card[key])) for key in _ABOUT if isinstance(card.get(key), (str, int, float))]
-    for split, told in _mapping(data.get("splits")).items():
-        examples = _mapping(told).get("examples")
-        if isinstance(examples, int):
-            found.append((f"examples, {split}", f"{examples:,}"))
-    return found
+    return [*found, *((f"examples, {split}", f"{count:,}") for split, count in examples_of(data).items())]
 
 
 def _better(metric: str, first: float | None, second: float | None) -> int:
