@@ -3,24 +3,17 @@
 # It needs Python 3.13. A machine that lacks one, or cannot fetch the packages, is told what is left out.
 set -eu
 cd "$(dirname "$0")/.."
+. requirements/python.sh
 environment=$1
 uv=$2
-usable='import sys; sys.exit(sys.version_info[:2] != (3, 13))'
 
 without() {
     echo "left out: the tests against the BigQuery emulator (tests/cloud): $1" >&2
     exit 0
 }
 
-found=
-# A name on the path may be a shim that fails: ask it, do not trust it.
-for candidate in ${PYTHON313:-} python3.13 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python3.13 python3; do
-    if "$candidate" -c "$usable" >/dev/null 2>&1; then
-        found=$candidate
-        break
-    fi
-done
-[ -n "$found" ] || without "they need Python 3.13; install it, or name it: make test-cloud PYTHON313=PATH"
+found=$(find_python 3.13 "${PYTHON313:-}") ||
+    without "they need Python 3.13; install it, or name it: make test-cloud PYTHON313=PATH"
 
 rm -rf "$environment"
 { "$uv" venv --quiet --python "$found" "$environment" &&

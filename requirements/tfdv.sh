@@ -3,23 +3,17 @@
 # A machine that lacks one, or cannot fetch the packages, is told what is left out.
 set -eu
 cd "$(dirname "$0")/.."
+. requirements/python.sh
 environment=$1
 uv=$2
-usable='import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 
 without() {
     echo "left out: TensorFlow Data Validation, without which nothing is retrained: $1" >&2
     exit 0
 }
 
-found=
-for candidate in ${PYTHON311:-} python3.11 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.11*/bin/python3.11 python3; do
-    if "$candidate" -c "$usable" >/dev/null 2>&1; then
-        found=$candidate
-        break
-    fi
-done
-[ -n "$found" ] || without "it needs Python 3.11; install it, or name it: make data-checks PYTHON311=PATH"
+found=$(find_python 3.11 "${PYTHON311:-}") ||
+    without "it needs Python 3.11; install it, or name it: make data-checks PYTHON311=PATH"
 
 rm -rf "$environment"
 { "$uv" venv --quiet --python "$found" "$environment" &&
