@@ -13,10 +13,7 @@ from features.fingerprinted import DATASET_CARD
 from features.storage import exists, read_bytes
 from models.rescored import Change, Rescored
 
-LOWER_IS_BETTER = frozenset({"brier", "ece", "ece_equal_mass", "kld", "log_loss"})
-"""Metrics of which less is better, by the last part of their name; of all others more is."""
-
-
+_LOWER_IS_BETTER = frozenset({"brier", "ece", "ece_equal_mass", "kld", "log_loss"})
 _JUDGED_BY = ("estimate", "interval")
 
 
@@ -226,6 +223,11 @@ def read_metrics(folder: Path) -> dict[str, float]:
     return found
 
 
+def lower_is_better(metric: str) -> bool:
+    """Says whether less of a metric is better, by the last part of its name; of all others more is."""
+    return metric.rpartition(".")[2] in _LOWER_IS_BETTER
+
+
 def flat_numbers(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """Returns the numbers in nested mappings, by their names joined by dots; what is no number is left out."""
     found: dict[str, float] = {}
@@ -257,7 +259,7 @@ def _not_worse(ours: Mapping[str, float], champion: Rescored, metric: str, margi
     if metric not in ours or metric not in theirs:
         whose = "this version's" if metric not in ours else "the champion's"
         return GateResult(name, False, f"{whose} metrics have no {metric}")
-    sign = -1 if metric.rsplit(".", 1)[-1] in LOWER_IS_BETTER else 1
+    sign = -1 if lower_is_better(metric) else 1
     gain, detail = sign * (ours[metric] - theirs[metric]), ""
     change = champion.changes.get(metric)
     if change is not None:

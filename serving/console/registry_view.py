@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.fingerprinted import DATASET_CARD
-from models.gates import LOWER_IS_BETTER, Thresholds, flat_numbers
+from models.gates import Thresholds, flat_numbers, lower_is_better
 from models.manifest import Manifest
 from models.overview import MODEL_CARD, days_of, examples_of, lines_about, main_metrics, mapping, read_json_of, standing
 from models.registry import Champion, Registry, RegistryError
@@ -216,5 +216,4 @@ def _about(manifest: Manifest, card: Mapping[str, Any], data: Mapping[str, Any])
 def _better(metric: str, first: float | None, second: float | None) -> int:
     if first is None or second is None or first == second:
         return 0
-    less = metric.rpartition(".")[2] in LOWER_IS_BETTER
-    return 1 if (first < second) == less else 2
+    return 1 if (first < second) == lower_is_better(metric) else 2
