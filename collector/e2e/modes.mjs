@@ -30,6 +30,8 @@ await answer(({ service, key, chromium, guide }) => {
       const sent = taken(asking);
       await asking.evaluate(() => window.augury.consent({ analytics: true, ads: false }));
       await sent;
+      // The answer is here before the page has crossed off what was sent.
+      await asking.waitForFunction(() => !Object.keys(localStorage).some((name) => name.startsWith("augury.q.")));
       const [names, cookies] = await traces(asking);
       await asking.evaluate(() => window.augury.optOut());
       const after = await traces(asking);
