@@ -38,6 +38,8 @@ def write_graph(
         # torch calls this exporter deprecated, but the other one (dynamo=True) needs onnxscript, one more package to
         # lock; what comes out is compared with torch's answers either way.
         warnings.simplefilter("ignore", DeprecationWarning)
+        # Height and width are the example's; whoever asks the graph gives images of that size.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         warnings.filterwarnings("ignore", "Constant folding", UserWarning)  # of the padding; ONNX Runtime does that
         torch.onnx.export(
             network,

@@ -17,22 +17,10 @@ class OptionError(AuguryError, ValueError):
     """An unknown option or an impossible value."""
 
 
-class TrainingRun:
-    """Base of the frozen dataclasses of options; they have the fields ``output`` and ``work_dir``.
+class ArtifactOptions:
+    """Base of the frozen dataclasses of options of what writes an artifact; they have the field ``output``."""
 
-    Attributes:
-        irrelevant: options that decide nothing of the result, so that a stopped training may go on with others.
-    """
-
-    irrelevant: ClassVar[tuple[str, ...]] = ("examples", "output", "work_dir", "resume")
     output: str
-    work_dir: str | None
-
-    @property
-    def work_folder(self) -> str:
-        """Where checkpoints and TensorBoard logs are: on this machine, for a remote output in the present folder."""
-        beside = self.output.rstrip("/")
-        return self.work_dir or f"{beside if is_local(beside) else beside.rpartition('/')[2]}.work"
 
     @property
     def artifact(self) -> StoragePath:
@@ -56,6 +44,23 @@ class TrainingRun:
             if name not in known:
                 raise OptionError(f"unknown option {name!r}; expected one of {', '.join(sorted(known))}")
         return cls(**values)
+
+
+class TrainingRun(ArtifactOptions):
+    """Base of the options of a training, which have the field ``work_dir`` as well.
+
+    Attributes:
+        irrelevant: options that decide nothing of the result, so that a stopped training may go on with others.
+    """
+
+    irrelevant: ClassVar[tuple[str, ...]] = ("examples", "output", "work_dir", "resume")
+    work_dir: str | None
+
+    @property
+    def work_folder(self) -> str:
+        """Where checkpoints and TensorBoard logs are: on this machine, for a remote output in the present folder."""
+        beside = self.output.rstrip("/")
+        return self.work_dir or f"{beside if is_local(beside) else beside.rpartition('/')[2]}.work"
 
 
 def within(name: str, value: Any, low: float, high: float, kind: type) -> None:

@@ -7,6 +7,7 @@ from augury.commands.flags import argv_of, takes
 from models.attention.options import TrainOptions as AttentionOptions
 from models.behavior.options import TrainOptions
 from models.creative.conversion.options import ConversionOptions
+from models.creative.options import EnsembleOptions
 from models.creative.options import TrainOptions as VariantsOptions
 from models.processes import run_module
 
@@ -80,7 +81,27 @@ def variants(options: VariantsOptions) -> None:
     - `augury train variants --examples examples --output recognizer --weights resnet50-0676ba61.pth` : from a file
     - `augury train variants --examples examples --output recognizer --resume` : go on after an interruption
     """
-    code = run_module("models.creative.train", argv_of(options))
+    _recogniser("models.creative.train", options)
+
+
+@app.command()
+@takes(EnsembleOptions)
+def variants_ensemble(options: EnsembleOptions) -> None:
+    """Put trained recognisers of variants side by side.
+
+    Makes one recogniser of several, whose logits are the mean of theirs and whose features are theirs side by side;
+    measures it on the test products and writes an artifact like theirs. Nothing is trained. A member is shown the
+    images of the examples at the size that it was trained on; it must have been tested on the same products.
+
+    **Examples**
+
+    - `augury train variants-ensemble --members small,large --examples examples --output recognizer`
+    """
+    _recogniser("models.creative.ensemble", options)
+
+
+def _recogniser(module: str, options: VariantsOptions | EnsembleOptions) -> None:
+    code = run_module(module, argv_of(options))
     if code:
         raise typer.Exit(code)
     screen.line(f"report: {options.output.rstrip('/')}/report.html")

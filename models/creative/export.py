@@ -13,7 +13,7 @@ import torch
 
 from features.creative_spec import CreativeSpec
 from models.artifact import DESCRIPTION_FILE, write_json
-from models.creative.network import ServedNetwork, VariantNetwork
+from models.creative.network import Network, ServedNetwork
 from models.creative.recognizer import FORMAT, MODEL_FILE
 from models.onnx_export import OPSET, check_parity, write_graph
 
@@ -29,7 +29,7 @@ class Exported:
 
 
 def export(
-    network: VariantNetwork, spec: CreativeSpec, folder: Path, probes: Sequence[npt.NDArray[np.uint8]] = ()
+    network: Network, spec: CreativeSpec, folder: Path, probes: Sequence[npt.NDArray[np.uint8]] = ()
 ) -> Exported:
     """Writes ``model.onnx`` and ``model.json``, which says what goes in and comes out; compares the graph with torch.
 
@@ -56,7 +56,7 @@ def export(
         "onnx_opset": OPSET,
         "torch": version("torch"),
         "fingerprint": spec.fingerprint,
-        "backbone": network.options.backbone,
+        "backbone": network.name,
         "inputs": [{"name": "image", "dtype": "uint8", "shape": size}],
         "outputs": [{"name": name, "dtype": "float32", "shape": [None, width]} for name, width in outputs],
     }

@@ -39,6 +39,16 @@ def write(folder: Path, images: list[Stored], recognizer: Recognizer) -> None:
     write_set(folder, INSTANCES_FILE, columns, {LOGITS_FILE: vectors.logits, FEATURES_FILE: vectors.features})
 
 
+def products(folder: Path) -> list[str]:
+    """Returns the products of an artifact's golden set, all of them of its test split, in the order of ``choose``.
+
+    Raises:
+        GoldenError: the golden set is missing or damaged.
+    """
+    rows, _ = read_set(folder, INSTANCES_FILE, _COLUMNS, [])
+    return list(dict.fromkeys(row["product"] for row in rows))
+
+
 def replay(folder: str | Path, recognizer: Recognizer | None = None) -> Replay:
     """Answers the golden images of an artifact again and compares the vectors bit for bit.
 

@@ -16,7 +16,29 @@ LEVELS = (1, 2, 4, *range(8, 249, 8), 252, 254, 255)
 """The levels whose shares of pixels the network may know: finer at both ends, where exposure clips."""
 
 
-class VariantNetwork(nn.Module):
+class Network(nn.Module):
+    """What can be exported as a recogniser: photos in, features out, and logits that are a linear function of them.
+
+    Attributes:
+        name: of the backbone.
+        dimension: D, the number of features.
+        head: from features to one logit a variant.
+    """
+
+    name: str
+    dimension: int
+    head: nn.Linear
+
+    def features(self, images: Tensor) -> Tensor:
+        """Returns the features, float32 (B, D), of images (B, 3, H, W), RGB, 0..255, of any dtype."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Returns logits, float32 (B, V), of images (B, 3, H, W), RGB, 0..255, of any dtype."""
+        return self.head(self.features(images))
+
+
+class VariantNetwork(Network):
     """Photos in; out come one logit a variant, and the features that they are a linear function of.
 
     Args:
@@ -26,9 +48,6 @@ class VariantNetwork(nn.Module):
 
     Raises:
         WeightsError: the weights cannot be had.
-
-    Attributes:
-        dimension: D, the number of features.
     """
 
     mean: Tensor
@@ -37,6 +56,7 @@ class VariantNetwork(nn.Module):
     def __init__(self, options: NetworkOptions, variants: int, weights: str = "none") -> None:
         super().__init__()
         self.options = options
+        self.name = options.backbone
         backbone = torchvision.models.get_model(options.backbone)
         if weights != "none":
             load_pretrained(backbone, options.backbone, weights)
@@ -103,7 +123,7 @@ class ServedNetwork(nn.Module):
         network: trained.
     """
 
-    def __init__(self, network: VariantNetwork) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from features.options import option
 from models.fit_options import FitOptions
-from models.options import OptionError, one_of, within
+from models.options import ArtifactOptions, OptionError, one_of, within
 
-__all__ = ["BACKBONES", "NetworkOptions", "OptionError", "TrainOptions"]
+__all__ = ["BACKBONES", "EnsembleOptions", "NetworkOptions", "OptionError", "TrainOptions"]
 
 BACKBONES = ("resnet18", "resnet34", "resnet50", "resnet101")
 """The networks, torchvision's (He et al. 2016, "Deep residual learning for image recognition")."""
@@ -75,3 +75,26 @@ class TrainOptions(NetworkOptions, FitOptions):
     def begins_with_recogniser(self) -> bool:
         """Whether they are those of a recogniser, last layer included."""
         return Path(self.weights).is_dir()
+
+
+@dataclass(frozen=True)
+class EnsembleOptions(ArtifactOptions):
+    """Which recognisers to put side by side, on what to judge them, and where to write."""
+
+    members: str = option("", "folders of trained recognisers, parted by commas")
+    examples: str = option("", "folder that the creative pipeline wrote, whose images the ensemble will be shown")
+    output: str = option("", "folder of the artifact; it must not exist yet")
+    golden_products: int = option(16, "products of the golden set, each with all its variants")
+
+    def __post_init__(self) -> None:
+        for name in ("members", "examples", "output"):
+            if not getattr(self, name):
+                raise OptionError(f"{name} is missing; name it with --{name}")
+        if len(self.member_folders) < 2 or not all(self.member_folders):
+            raise OptionError(f"members is {self.members!r}; expected two folders or more, parted by commas")
+        within("golden_products", self.golden_products, 1, 1000, int)
+
+    @property
+    def member_folders(self) -> tuple[str, ...]:
+        """The folders of the members, in the order in which they are given."""
+        return tuple(self.members.split(","))

@@ -1,39 +1,23 @@
-"""From an examples folder to a recogniser: fit, export, measure on the test products, golden set."""
+"""From an examples folder to a recogniser: fit, then write the artifact."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
-from importlib.metadata import version
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from features.creative_spec import SPEC, CreativeSpec
-from features.fingerprinted import DATASET_CARD
-from features.storage import StoragePath, read_text, write_folder_atomic
-from models.artifact import write_json, write_text
+from features.storage import StoragePath, read_text
 from models.checkpoint import identity_of
-from models.creative import golden
-from models.creative.dataset import ExamplesFolder, Split
-from models.creative.evaluation import evaluate
-from models.creative.export import export
+from models.creative.dataset import ExamplesFolder
 from models.creative.fitting import Fitter
 from models.creative.network import VariantNetwork
 from models.creative.options import TrainOptions
-from models.creative.recognizer import Recognizer, probabilities
-from models.creative.report import Mistake, render_report
+from models.creative.writing import Origin, write_artifact
 from models.fit_checkpoint import Checkpoint
 from models.fit_run import begin, fit
-from models.fitting import FitState, Progress
-from models.weights import WeightsError, load_trained, save_weights
+from models.fitting import Progress
+from models.weights import WeightsError, load_trained
 
-__all__ = ["measure", "train"]
-
-_PROBES = 5
-_AT_ONCE = 32
-_SHOWN_MISTAKES = 24
+__all__ = ["train"]
 
 
 def train(options: TrainOptions, progress: Progress = lambda *_: None) -> StoragePath:
@@ -65,25 +49,18 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Storag
         checkpoint.restore(fitter)
     fit(fitter, checkpoint, options.work_folder, progress)
 
-    with write_folder_atomic(options.output) as staged:
-        write_text(staged / SPEC, spec.to_json())
-        write_json(staged / DATASET_CARD, folder.card)
-        best = fitter.averaged.cpu()
-        save_weights(best, staged)
-        parity = export(best, spec, staged, [item.image() for item in splits["train"].stored[:_PROBES]])
-        recognizer = Recognizer.load(staged)
-        test = splits["test"]
-        evaluation = measure(recognizer, test, progress)
-        write_json(staged / "evaluation.json", evaluation)
-        golden.write(staged, golden.choose(test, options.golden_products), recognizer)
-        seconds = time.monotonic() - started
-        card = model_card(options, folder, fitter.state, evaluation, seconds) | {"parity": asdict(parity)}
-        write_json(staged / "model_card.json", card)
-        mistakes = [
-            Mistake(found["product"], found["variant"], found["taken_for"], test.stored[found["row"]].image())
-            for found in evaluation["mistakes"][:_SHOWN_MISTAKES]
-        ]
-        write_text(staged / "report.html", render_report(evaluation, card, folder.card, mistakes, fitter.state.history))
+    state = fitter.state
+    origin = Origin(
+        {
+            "arguments": options.to_dict(),
+            "best_epoch": state.best_epoch,
+            "epochs": len(state.history),
+            "history": state.history,
+        },
+        started,
+        state.history,
+    )
+    write_artifact(fitter.averaged.cpu(), folder, splits, origin, options.output, options.golden_products, progress)
     checkpoint.remove()
     return options.artifact
 
@@ -100,35 +77,3 @@ def _network(options: TrainOptions, spec: CreativeSpec) -> VariantNetwork:
     network = VariantNetwork(options, len(spec.variants))
     load_trained(network, options.weights)
     return network
-
-
-def measure(recognizer: Recognizer, split: Split, progress: Progress = lambda *_: None) -> dict[str, Any]:
-    """Returns the evaluation of a recogniser on a split, each image judged by itself."""
-    found: list[npt.NDArray[np.float32]] = []
-    for start in range(0, len(split), _AT_ONCE):
-        rows = range(start, min(start + _AT_ONCE, len(split)))
-        found.append(probabilities(recognizer.embed(split.batch(rows).images).logits))
-        progress(split.name, rows.stop, len(split), "")
-    products, kinds = ([getattr(item, name) for item in split.stored] for name in ("product", "kind"))
-    return evaluate(split.labels, np.concatenate(found), split.spec.variant_names, products, kinds)
-
-
-def model_card(
-    options: TrainOptions, folder: ExamplesFolder, state: FitState, evaluation: Mapping[str, Any], seconds: float
-) -> dict[str, Any]:
-    """Returns what the recogniser is, where it comes from and how good it is."""
-    return {
-        "family": "creative",
-        "part": "recognizer",
-        "code_version": version("augury"),
-        "fingerprint": folder.spec.fingerprint,
-        "examples": options.examples,
-        "variants": list(folder.spec.variant_names),
-        "arguments": options.to_dict(),
-        "best_epoch": state.best_epoch,
-        "epochs": len(state.history),
-        "history": state.history,
-        "metrics": dict(evaluation["metrics"]),
-        "metrics_by_kind": {row["kind"]: row["accuracy"] for row in evaluation["by_kind"]},
-        "seconds": round(seconds, 1),
-    }

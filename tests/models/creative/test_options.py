@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from models.creative.options import NetworkOptions, OptionError, TrainOptions
+from models.creative.options import EnsembleOptions, NetworkOptions, OptionError, TrainOptions
 
 
 def test_a_resnet50_with_imagenets_weights_is_the_default() -> None:
@@ -46,3 +46,13 @@ def test_options_survive_json_and_unknown_ones_do_not() -> None:
 
 def test_the_networks_own_options_stand_alone() -> None:
     assert NetworkOptions() == NetworkOptions("resnet50", 0, 64, 0.0)
+
+
+def test_an_ensemble_has_two_members_or_more() -> None:
+    options = EnsembleOptions(members="a,gs://b/c", examples="e", output="o")
+    assert options.member_folders == ("a", "gs://b/c")
+    for members in ("a", "a,", ",a"):
+        with pytest.raises(OptionError, match=f"members is '{members}'; expected two folders or more"):
+            EnsembleOptions(members=members, examples="e", output="o")
+    with pytest.raises(OptionError, match="members is missing"):
+        EnsembleOptions(examples="e", output="o")
