@@ -94,6 +94,7 @@ _EXTRAS = {
     "httpcore": "scrape",
     "soupsieve": "scrape",
     "fastapi": "serving",
+    "fastapi_offline": "serving",
     "pydantic_settings": "serving",
     "redis": "serving",
     "uvicorn": "serving",

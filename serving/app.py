@@ -7,6 +7,7 @@ from typing import Any
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -55,7 +56,8 @@ def create_app(settings: Settings, opener: Opener = open_services) -> FastAPI:
             async with open_console(services) as app.state.console:
                 yield
 
-    app = FastAPI(
+    app = FastAPIOffline(
+        redoc_url=None,
         title="Augury",
         summary="Collects events, predicts what visitors will do, where people will look and what converts.",
         version=version("augury"),
