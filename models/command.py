@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from features.errors import AuguryError
 from features.storage import StoragePath, read_text
+from models import progress
 from models.options import OptionError
 
 Options = TypeVar("Options")
@@ -56,8 +57,41 @@ def run_command(work: Callable[[Sequence[str]], None], argv: Sequence[str] | Non
     return 0
 
 
+def run_training(
+    module: str,
+    kind: type[Options],
+    description: str,
+    load: Callable[[], Callable[[Options, progress.Progress], StoragePath]],
+    argv: Sequence[str] | None,
+    kept: str | None = "the checkpoint",
+) -> int:
+    """Runs the command of what writes an artifact, with progress bars and its metrics at the end.
+
+    Args:
+        module: the command's, as in ``python -m module``.
+        kind: of its options.
+        description: of what it does, for ``--help``.
+        load: returns what does it; called when the options are known to be good, as what it imports takes seconds.
+        argv: of the command; of this process if not given.
+        kept: what is left of it when it is interrupted, for ``--resume`` to go on with; None for nothing.
+
+    Returns:
+        The exit code, as ``run_command`` does.
+    """
+
+    def work(given: Sequence[str]) -> None:
+        options = parse_options(kind, given, f"python -m {module}", description)
+        write = load()
+        with progress_bar() as bars:
+            folder = write(options, bars)
+        print_metrics(folder)
+
+    rest = f" but {kept}; go on with the same command and --resume" if kept else ""
+    return run_command(work, argv, f"nothing was written{rest}")
+
+
 @contextmanager
-def progress_bar(console: Console | None = None) -> Iterator[Callable[[str, int, int, str], None]]:
+def progress_bar(console: Console | None = None) -> Iterator[progress.Progress]:
     """Yields a callback (stage, done, total, note) that draws a bar for each stage and prints a line per epoch."""
     console = console or Console(stderr=True)
     columns = [

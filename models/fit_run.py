@@ -9,8 +9,9 @@ from models.checkpoint import TrainingError
 from models.events import EventFile
 from models.fit_checkpoint import Checkpoint
 from models.fit_options import FitOptions
-from models.fitting import BaseFitter, FitState, Progress
+from models.fitting import BaseFitter, FitState
 from models.options import OptionError
+from models.progress import Progress
 
 
 def begin(options: FitOptions) -> torch.device:

@@ -20,9 +20,7 @@ from torch import Tensor, nn
 
 from models.checkpoint import TrainingError
 from models.fit_options import FitOptions
-
-Progress = Callable[[str, int, int, str], None]
-"""Called with (stage, done, total, note) as work goes on."""
+from models.progress import Progress
 
 _AHEAD = 2
 _PLATEAU_FACTOR = 0.3

@@ -1,7 +1,7 @@
 """What a training says of its model: the exported graph on the test images, beside the baselines and people."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,13 @@ from models.attention.predictor import Predictor
 from models.attention.region_error import effective_fixations
 from models.attention.report import Picture, render_report
 from models.examples_folder import DatasetError
+from models.progress import Progress
 
 SPECTRAL_RESIDUAL = "spectral_residual"
 _PICTURES = 6
 _FEWEST_TO_FIT = 2
 
 Floats = npt.NDArray[np.float32]
-Progress = Callable[[str, int, int, str], None]
 
 
 def measure(

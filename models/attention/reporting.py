@@ -1,7 +1,7 @@
 """The report of an artifact made again, from what training measured or measured anew; with ONNX Runtime, no torch."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,7 @@ from models.attention.measuring import measurable, measure, measure_regions, rep
 from models.attention.predictor import Predictor
 from models.attention.report import render_report
 from models.examples_folder import DatasetError
-
-Progress = Callable[[str, int, int, str], None]
-"""Called with (stage, done, total, note) as work goes on."""
+from models.progress import Progress
 
 _THIS = "the artifact"
 

@@ -1,30 +1,26 @@
 """``python -m models.attention.train``: examples in, a trained, measured, exported artifact out."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from features.storage import StoragePath
 from models.attention.options import TrainOptions
-from models.command import parse_options, print_metrics, progress_bar, run_command
+from models.command import run_training
+from models.progress import Progress
+
+_MODULE = "models.attention.train"
+_DESCRIPTION = "Train an attention model on an examples folder and write its artifact."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    return run_command(_train, argv, "nothing was written but the checkpoint; go on with the same command and --resume")
+    return run_training(_MODULE, TrainOptions, _DESCRIPTION, _load, argv)
 
 
-def _train(argv: Sequence[str]) -> None:
-    options = parse_options(
-        TrainOptions,
-        argv,
-        "python -m models.attention.train",
-        "Train an attention model on an examples folder and write its artifact.",
-    )
-    # torch takes seconds to load, so it comes after the options are known to be good.
-    from models.attention.training import train
+def _load() -> Callable[[TrainOptions, Progress], StoragePath]:
+    from models.attention.training import train  # torch takes seconds to load
 
-    with progress_bar() as progress:
-        folder = train(options, progress)
-    print_metrics(folder)
+    return train
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from models.attention.quantize import agreement, quantize
 from models.checkpoint import TrainingError, identity_of
 from models.fit_checkpoint import Checkpoint
 from models.fit_run import begin, fit
-from models.fitting import FitState, Progress
+from models.fitting import FitState
+from models.progress import Progress
 from models.weights import save_weights
 
 __all__ = ["Progress", "TrainingError", "train"]

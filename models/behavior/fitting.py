@@ -18,9 +18,7 @@ from models.behavior.layout import Packed
 from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
 from models.checkpoint import TrainingError
-
-Progress = Callable[[str, int, int, str], None]
-"""Called with (stage, done, total, note) as work goes on."""
+from models.progress import Progress
 
 _POOL_BATCHES = 32
 _AVERAGING = 0.998

@@ -18,11 +18,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from features.errors import AuguryError
 from features.storage import atomic_write, explained
 from models.behavior.dataset import ExamplesFolder
-from models.behavior.fitting import FitState, Fitter, Labelled, Progress
+from models.behavior.fitting import FitState, Fitter, Labelled
 from models.behavior.layout import Layout, pack
 from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions, TuneOptions
 from models.checkpoint import TrainingError, identity_of
+from models.progress import Progress
 
 _SEARCHED = ("units", "dropout", "l2")
 _UNITS = (16, 32, 64, 128)

@@ -26,7 +26,7 @@ from models.behavior.dataset import Examples, ExamplesFolder
 from models.behavior.evaluation import MODEL, evaluate
 from models.behavior.export import export
 from models.behavior.feature_groups import feature_groups
-from models.behavior.fitting import FitState, Fitter, Labelled, Progress, softmax
+from models.behavior.fitting import FitState, Fitter, Labelled, softmax
 from models.behavior.importance import Predict, choose, permutation_importance
 from models.behavior.layout import Layout, Packed, pack
 from models.behavior.network import BehaviorNetwork
@@ -35,6 +35,7 @@ from models.behavior.predictor import Predictor
 from models.behavior.report import render_report
 from models.checkpoint import TrainingError, identity_of
 from models.examples_folder import DatasetError
+from models.progress import Progress
 
 __all__ = ["Progress", "TrainingError", "train"]
 

@@ -1,30 +1,26 @@
 """``python -m models.creative.ensemble``: trained variant recognisers in, one that asks them all out."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from models.command import parse_options, print_metrics, progress_bar, run_command
+from features.storage import StoragePath
+from models.command import run_training
 from models.creative.options import EnsembleOptions
+from models.progress import Progress
+
+_MODULE = "models.creative.ensemble"
+_DESCRIPTION = "Put trained recognisers of variants side by side and write the artifact of them all."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    return run_command(_combine, argv, "nothing was written")
+    return run_training(_MODULE, EnsembleOptions, _DESCRIPTION, _load, argv, kept=None)
 
 
-def _combine(argv: Sequence[str]) -> None:
-    options = parse_options(
-        EnsembleOptions,
-        argv,
-        "python -m models.creative.ensemble",
-        "Put trained recognisers of variants side by side and write the artifact of them all.",
-    )
-    # torch takes seconds to load, so it comes after the options are known to be good.
-    from models.creative.ensembling import combine
+def _load() -> Callable[[EnsembleOptions, Progress], StoragePath]:
+    from models.creative.ensembling import combine  # torch takes seconds to load
 
-    with progress_bar() as progress:
-        folder = combine(options, progress)
-    print_metrics(folder)
+    return combine
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from models.creative.options import EnsembleOptions
 from models.creative.recognizer import MODEL_FILE
 from models.creative.writing import Origin, write_artifact
 from models.examples_folder import DatasetError
-from models.fitting import Progress
+from models.progress import Progress
 
 __all__ = ["combine"]
 

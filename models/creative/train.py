@@ -1,30 +1,26 @@
 """``python -m models.creative.train``: examples in, a trained, measured, exported variant recogniser out."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from models.command import parse_options, print_metrics, progress_bar, run_command
+from features.storage import StoragePath
+from models.command import run_training
 from models.creative.options import TrainOptions
+from models.progress import Progress
+
+_MODULE = "models.creative.train"
+_DESCRIPTION = "Train a recogniser of variants on an examples folder and write its artifact."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    return run_command(_train, argv, "nothing was written but the checkpoint; go on with the same command and --resume")
+    return run_training(_MODULE, TrainOptions, _DESCRIPTION, _load, argv)
 
 
-def _train(argv: Sequence[str]) -> None:
-    options = parse_options(
-        TrainOptions,
-        argv,
-        "python -m models.creative.train",
-        "Train a recogniser of variants on an examples folder and write its artifact.",
-    )
-    # torch takes seconds to load, so it comes after the options are known to be good.
-    from models.creative.training import train
+def _load() -> Callable[[TrainOptions, Progress], StoragePath]:
+    from models.creative.training import train  # torch takes seconds to load
 
-    with progress_bar() as progress:
-        folder = train(options, progress)
-    print_metrics(folder)
+    return train
 
 
 if __name__ == "__main__":

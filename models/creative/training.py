@@ -14,7 +14,7 @@ from models.creative.options import TrainOptions
 from models.creative.writing import Origin, write_artifact
 from models.fit_checkpoint import Checkpoint
 from models.fit_run import begin, fit
-from models.fitting import Progress
+from models.progress import Progress
 from models.weights import WeightsError, load_trained
 
 __all__ = ["train"]

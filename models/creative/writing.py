@@ -20,7 +20,7 @@ from models.creative.export import export
 from models.creative.network import Network
 from models.creative.recognizer import Recognizer, probabilities
 from models.creative.report import Mistake, render_report
-from models.fitting import Progress
+from models.progress import Progress
 from models.weights import save_weights
 
 _PROBES = 5

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,7 @@ from models.creative.conversion.trees import Matrix
 from models.creative.dataset import ExamplesFolder
 from models.creative.recognizer import MODEL_FILE, Recognizer
 from models.examples_folder import DatasetError
-
-Progress = Callable[[str, int, int, str], None]
+from models.progress import Progress
 
 _MOST_BYTES = 4 * 2**30
 _EVALUATION = "evaluation.json"

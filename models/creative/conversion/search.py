@@ -6,7 +6,7 @@ search never ends with worse ones. The study of each target lies in SQLite.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from features.storage import explained
 from models.checkpoint import TrainingError
 from models.creative.conversion.trees import Grower, TreeOptions
-
-Progress = Callable[[str, int, int, str], None]
+from models.progress import Progress
 
 _WARM_TRIALS = 5
 

@@ -1,7 +1,6 @@
 """What an artifact holds besides the trees: its recogniser, the golden photos, the catalogue."""
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,7 @@ from models.creative.conversion.stored import StoredPhoto, lowest, original_of, 
 from models.creative.predictor import RECOGNIZER_FOLDER, CreativeModel
 from models.creative.recognizer import MODEL_FILE
 from models.examples_folder import DatasetError
-
-Progress = Callable[[str, int, int, str], None]
+from models.progress import Progress
 
 _NEEDED = (SPEC, DESCRIPTION_FILE, MODEL_FILE)
 _TOLD = ("model_card.json", "evaluation.json")

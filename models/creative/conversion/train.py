@@ -1,30 +1,26 @@
 """``python -m models.creative.conversion.train``: the command line of training the conversion model."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from models.command import parse_options, print_metrics, progress_bar, run_command
+from features.storage import StoragePath
+from models.command import run_training
 from models.creative.conversion.options import ConversionOptions
+from models.progress import Progress
+
+_MODULE = "models.creative.conversion.train"
+_DESCRIPTION = "Train the conversion model on examples, embeddings and a recogniser, and write its artifact."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
-    return run_command(_train, argv, "nothing was written but the searches; go on with the same command and --resume")
+    return run_training(_MODULE, ConversionOptions, _DESCRIPTION, _load, argv, kept="the searches")
 
 
-def _train(argv: Sequence[str]) -> None:
-    options = parse_options(
-        ConversionOptions,
-        argv,
-        "python -m models.creative.conversion.train",
-        "Train the conversion model on examples, embeddings and a recogniser, and write its artifact.",
-    )
-    # XGBoost and Optuna take a second to load, so they come after the options are known to be good.
-    from models.creative.conversion.training import train
+def _load() -> Callable[[ConversionOptions, Progress], StoragePath]:
+    from models.creative.conversion.training import train  # XGBoost and Optuna take a second to load
 
-    with progress_bar() as progress:
-        folder = train(options, progress)
-    print_metrics(folder)
+    return train
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -30,8 +30,7 @@ from models.creative.conversion.search import Found, SearchLimits, search
 from models.creative.conversion.shelf import copy_recognizer, shelve
 from models.creative.conversion.trees import Grower, Stopping, tree_options
 from models.creative.predictor import CALIBRATION_FILE, FORMAT, TREES_FOLDER, CreativeModel
-
-Progress = Callable[[str, int, int, str], None]
+from models.progress import Progress
 
 _NOT_SEARCHED = frozenset(
     {"targets", "trials", "search_seconds", "members", "confidence", "min_products", "work_dir", "resume"}
