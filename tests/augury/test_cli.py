@@ -78,7 +78,8 @@ def test_every_help_says_what_the_list_says_and_shows_examples(name, run):
     commands = {name: command}
     if isinstance(command, typer.Typer):
         assert inspect.getdoc(command.registered_callback.callback).splitlines()[0] == short_help
-        commands = {f"{name} {inner.callback.__name__}": inner.callback for inner in command.registered_commands}
+        inner = [each.callback for each in command.registered_commands]
+        commands = {f"{name} {callback.__name__.replace('_', '-')}": callback for callback in inner}
     else:
         assert inspect.getdoc(command).splitlines()[0] == short_help
     for words, callback in commands.items():
