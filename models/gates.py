@@ -143,8 +143,8 @@ class Gates:
     Attributes:
         thresholds: what to reach.
         replay: the family's own.
-        rescore: how to judge a champion on data that it was not judged on when it was trained. Without it, two versions
-            are comparable only if they carry the same dataset card.
+        rescore: how to judge a champion on a candidate's examples, one by one. Without it, two versions are comparable
+            only if they carry the same dataset card, and by estimates alone.
     """
 
     thresholds: Thresholds
@@ -176,8 +176,8 @@ class Gates:
     ) -> list[GateResult]:
         if champion is None:
             return [GateResult("not worse than the champion", True, "there is no champion yet")]
-        data = _data_of(candidate)
-        if data is not None and data == _data_of(champion):
+        limits, data = self.thresholds, _data_of(candidate)
+        if data is not None and data == _data_of(champion) and limits.judged_by == "estimate":
             found = Rescored(read_metrics(champion), {})
         elif self.rescore is not None:
             try:
@@ -185,9 +185,13 @@ class Gates:
             except AuguryError as e:
                 return [GateResult("not worse than the champion", False, str(e))]
         else:
-            detail = f"the champion was judged on other data ({DATASET_CARD} differs); judge it on this version's too"
+            why = (
+                "an interval is to be judged"
+                if limits.judged_by == "interval"
+                else f"the champion was judged on other data ({DATASET_CARD} differs)"
+            )
+            detail = f"{why}; judge the champion on this version's examples"
             return [GateResult("not worse than the champion", False, detail)]
-        limits = self.thresholds
         results = [
             _not_worse(metrics, found, name, margin, limits.judged_by)
             for name, margin in sorted(limits.margins.items())

@@ -99,7 +99,7 @@ def test_metrics_on_other_data_are_not_compared(tmp_path: Path, card: str | None
     candidate = write_version(tmp_path / "a", GOOD, card and "card")
     assert failed(Gates(BEHAVIOR, all_identical).check(candidate, champion)) == [
         "not worse than the champion: the champion was judged on other data (dataset_card.json differs); "
-        "judge it on this version's too"
+        "judge the champion on this version's examples"
     ]
 
 
@@ -114,6 +114,19 @@ def test_a_champion_is_judged_again_on_the_candidates_data(tmp_path: Path) -> No
 
     assert failed(Gates(BEHAVIOR, all_identical, rescore).check(candidate, champion)) == []
     assert asked == [(champion, candidate)]
+
+
+def test_an_interval_that_is_asked_for_is_measured_on_the_same_data_too(tmp_path: Path) -> None:
+    champion, candidate = (write_version(tmp_path / name, GOOD) for name in ("champion", "a"))
+    limits = Thresholds(margins={"auc": 0.005}, judged_by="interval")
+
+    def rescore(old: Path, new: Path) -> Rescored:
+        return Rescored({"auc": 0.8}, {"auc": Change(0.0, -0.02, 0.02)})
+
+    [said] = failed(Gates(limits, all_identical, rescore).check(candidate, champion))
+    assert said.endswith("difference +0.0000 (-0.0200 to +0.0200), of which all is judged, margin 0.005")
+    [said] = failed(Gates(limits, all_identical).check(candidate, champion))
+    assert said.startswith("not worse than the champion: an interval is to be judged")
 
 
 def told(change: Change, judged_by: str = "estimate", worst: float = 0.01) -> dict[str, tuple[bool, str]]:
