@@ -2,10 +2,13 @@
 
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import orjson
@@ -49,7 +52,7 @@ class Figure:
 def write_results(name: str, figures: Sequence[Figure]) -> Path:
     """Writes ``benchmarks/results/<name>.json`` and prints one line a figure."""
     around = {
-        "command": f"make bench-{name}",
+        "command": command_of(sys.modules["__main__"].__spec__, sys.argv[1:]),
         "commit": _commit(),
         "machine": _machine(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
@@ -61,6 +64,21 @@ def write_results(name: str, figures: Sequence[Figure]) -> Path:
     for row in rows:
         print(f"{row['id']}: {row['value']:.4g} {row['unit']} (reach {row['reach'] or '-'}; holds {row['holds']})")
     return path
+
+
+def command_of(module: ModuleSpec | None, arguments: Sequence[str]) -> str:
+    """Returns the command that is running, in the words of the Makefile where these say all; of paths the last part."""
+    if module is None:
+        raise RuntimeError("a benchmark is run as a module: make bench-NAME, or python -m benchmarks.NAME")
+    if not arguments:
+        return f"make bench-{module.name.rpartition('.')[2].replace('_', '-')}"
+    return shlex.join(["python", "-m", module.name, *map(_shown, arguments)])
+
+
+def _shown(argument: str) -> str:
+    flag, _, value = argument.rpartition("=")
+    last = value.rstrip("/").rpartition("/")[2]
+    return f"{flag}={last}" if flag else last
 
 
 def _commit() -> str:

@@ -52,7 +52,7 @@ _CAMPAIGN = {name: values[0] for name, values in _NAMES.items()}
 
 
 def main() -> None:
-    """Measures, and writes ``benchmarks/results/recommend.json``."""
+    """Measures, and writes ``benchmarks/results/recommend.json``, or ``recommend-trained.json`` of a given artifact."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--artifact", type=Path, help="of a trained model; by default one is made")
     parser.add_argument("--backbone", default="resnet50", help="of the one that is made")
@@ -62,7 +62,9 @@ def main() -> None:
     try:
         artifact = given.artifact or make_artifact(scratch / "artifact", given.backbone, ConversionOptions.catalogue)
         what = f"the model of {artifact.name}" if given.artifact else f"an untrained {given.backbone} at 128 pixels"
-        write_results("recommend", _figures(scratch, artifact, what, given.requests))
+        write_results(
+            "recommend-trained" if given.artifact else "recommend", _figures(scratch, artifact, what, given.requests)
+        )
     finally:
         shutil.rmtree(scratch)
 
