@@ -22,6 +22,7 @@ from pipelines.outcome_options import OutcomeOptionError, OutcomeOptions
 from transforms.choose_predictions import PredictionRules
 from transforms.judge_predictions import Judge
 from transforms.publish_outcomes import OutcomeNotes
+from transforms.publish_predictions import PREDICTIONS_CARD
 from transforms.read_tasks import ReadTask
 from transforms.sources import plan_reads
 
@@ -98,10 +99,7 @@ def make_outcome_recipe(options: OutcomeOptions) -> OutcomeRecipe:
             f"no version of behavior/{options.model} in {options.registry} can be judged ({why}); check the registry, "
             "and install the package that has the example generator"
         )
-    event_tasks, log_tasks = (
-        tuple(plan_reads(options.events, options.format)),
-        tuple(plan_reads(options.predictions)),
-    )
+    event_tasks, log_tasks = tuple(plan_reads(options.events, options.format)), _log_tasks(options)
     adapter, cleaning = get_adapter(options.adapter, now_us=now_us), read_cleaning_rules(options.cleaning)
     paths = [task.path for task in event_tasks]
     folders = tombstones_beside(paths) if options.tombstones is None else [options.tombstones]
@@ -153,6 +151,17 @@ def make_outcome_recipe(options: OutcomeOptions) -> OutcomeRecipe:
 
 
 LOG = PredictionLogAdapter()
+
+
+def _log_tasks(options: OutcomeOptions) -> tuple[ReadTask, ...]:
+    """Returns what to read of the log; the card that a batch prediction leaves beside its rows is none of it."""
+    tasks = tuple(task for task in plan_reads(options.predictions) if not task.path.endswith(f"/{PREDICTIONS_CARD}"))
+    if not tasks:
+        raise OutcomeOptionError(
+            f"{', '.join(options.predictions)} holds no predictions; name the archive's folder predictions, or one "
+            "that augury batch-predict wrote"
+        )
+    return tasks
 
 
 def _time(options: OutcomeOptions, name: str) -> int | None:

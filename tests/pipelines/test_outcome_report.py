@@ -282,8 +282,16 @@ def test_a_batch_prediction_is_judged_as_well(archive: Path, registry: Path, ver
     row = {"visitor": "buyer", "probability": 0.5, "model": NAME, "version": version}
     row |= {"window_end_us": MONDAY_US + 6 * MINUTE_US, "probabilities": [0.5, 0.5]}
     write(archive / "predictions/predictions-00000-of-00001-0000.parquet", [row], pa.Table.from_pylist([row]).schema)
+    (archive / "predictions/predictions_card.json").write_text("{}\n")  # as batch-predict leaves it beside the rows
     card = join_outcomes(asked(archive, registry))
     assert read(archive.parent / "outcomes", card) == {None: ("buyer", "known", 1)}
+
+
+def test_a_folder_with_a_card_alone_holds_no_predictions(archive: Path, registry: Path) -> None:  # noqa: F811
+    (archive / "predictions").mkdir()
+    (archive / "predictions/predictions_card.json").write_text("{}\n")
+    with pytest.raises(OutcomeOptionError, match="predictions holds no predictions; name the archive's folder predic"):
+        join_outcomes(asked(archive, registry))
 
 
 def test_the_pipeline_has_a_command_of_its_own(
