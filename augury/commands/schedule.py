@@ -1,6 +1,8 @@
 """``augury schedule``."""
 
 import os
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,9 +37,15 @@ def schedule(
     if (project is None) != (region is None):
         raise AppError("project and region go together; give both or neither")
     screen.line("# cron: crontab -e, on the machine that retrains")
-    screen.line(cron_line(described, path, os.getcwd()))
+    screen.line(cron_line(described, path, os.getcwd(), _program()))
     if project is not None and region is not None:
         screen.line("# Cloud Scheduler, for a workflow that is there already")
         screen.line(gcloud_command(described, project, region))
         screen.line("# Terraform: deploy/site, which makes the workflow and its schedule")
         screen.line(terraform_lines(described))
+
+
+def _program() -> str:
+    """Returns the command of this environment, or its name where the environment has none."""
+    beside = Path(sys.executable).with_name("augury")
+    return str(beside) if beside.exists() else "augury"

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import available_timezones
 
 from augury.retraining.errors import AppError
 from augury.retraining.window import WindowRule
@@ -45,6 +46,9 @@ class ScheduleRule:
     def __post_init__(self) -> None:
         if len(self.cron.split()) != 5:
             raise AppError(f"schedule.cron is {self.cron!r}; expected five fields such as '0 3 * * 1'")
+        zones = available_timezones()
+        if zones and self.time_zone not in zones:  # a machine may know none
+            raise AppError(f"schedule.time_zone is {self.time_zone!r}; expected the name of one such as Europe/Berlin")
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,21 @@ from augury.retraining.errors import AppError
 _ID = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
-def cron_line(app: App, config: str, folder: str) -> str:
+def cron_line(app: App, config: str, folder: str, program: str) -> str:
     """Returns a line for ``crontab -e``: it runs in a folder and keeps what is said.
+
+    cron searches few folders for a program, and the shell opens the log before the program could make its folder.
 
     Args:
         app: what is retrained.
         config: path of its description, relative to ``folder``.
         folder: absolute.
+        program: the command, absolute where cron would not find it.
     """
-    command = shlex.join(["augury", "retrain", app.family, "--app", app.name, "--config", config])
+    command = shlex.join([program, "retrain", app.family, "--app", app.name, "--config", config])
     # cron takes % for the end of the command
-    line = f"cd {shlex.quote(folder)} && {command} >>{shlex.quote(f'{app.runs}/{app.name}.log')} 2>&1"
+    log = shlex.quote(f"{app.runs}/{app.name}.log")
+    line = f"cd {shlex.quote(folder)} && mkdir -p {shlex.quote(app.runs)} && {command} >>{log} 2>&1"
     return f"{app.schedule.cron} {line}".replace("%", "\\%")
 
 
