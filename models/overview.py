@@ -22,8 +22,9 @@ def read_json_of(registry: Registry, manifest: Manifest, file: str, most_bytes: 
     record = manifest.files.get(file)
     if record is None or (most_bytes is not None and record.size > most_bytes):
         return {}
+    content = registry.read_file(manifest, file)
     try:
-        return mapping(json.loads(registry.read_file(manifest, file)))
+        return mapping(json.loads(content))
     except ValueError as e:
         raise RegistryError(f"{file} of {manifest.version} is not JSON ({e}); publish the model again") from e
 
@@ -55,9 +56,10 @@ def standing(version: str, champion: Champion | None) -> tuple[str, ...]:
 def days_of(data: Mapping[str, Any]) -> str:
     """Returns the days, UTC, that the examples of a dataset card are of; "" where they have no time."""
     window = mapping(data.get("window"))
-    edges = [window[edge] for edge in ("start_us", "end_us") if isinstance(window.get(edge), int)]
-    if len(edges) < 2:
+    first, end = window.get("start_us"), window.get("end_us")
+    if not isinstance(first, int) or not isinstance(end, int):
         return ""
+    edges = (first, max(first, end - 1))  # the end is the first microsecond that is not in it
     return " to ".join(datetime.fromtimestamp(edge // 1_000_000, UTC).strftime("%Y-%m-%d") for edge in edges)
 
 

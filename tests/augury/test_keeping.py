@@ -57,17 +57,17 @@ def cells(said):
 def test_all_versions_with_their_standing_data_and_main_metrics(run, versions):
     run("pin", "behavior/purchase", versions[3][:8])
     assert cells(run("show", "behavior/purchase")) == [
-        [versions[0], "predecessor", "2026-05-27 to 2026-06-03", "0.8000", "0.0100"],
-        [versions[1], "champion", "2026-06-03 to 2026-06-10", "0.8100", "0.0100"],
-        [versions[2], "", "2026-06-10 to 2026-06-17", "0.8200", "0.0100"],
-        [versions[3], "pinned", "2026-06-17 to 2026-06-24", "0.8300", "0.0100"],
+        [versions[0], "predecessor", "2026-05-27 to 2026-06-02", "0.8000", "0.0100"],
+        [versions[1], "champion", "2026-06-03 to 2026-06-09", "0.8100", "0.0100"],
+        [versions[2], "", "2026-06-10 to 2026-06-16", "0.8200", "0.0100"],
+        [versions[3], "pinned", "2026-06-17 to 2026-06-23", "0.8300", "0.0100"],
     ]
 
 
 def test_all_about_one_version(run, versions):
     told = cells(run("show", "behavior/purchase", "champion"))
     assert ["standing", "champion"] in told
-    assert ["data", "2026-06-03 to 2026-06-10"] in told
+    assert ["data", "2026-06-03 to 2026-06-09"] in told
     assert ["examples", "train 1,234"] in told
     assert ["code version", "0.1.0"] in told
     assert ["segments.high", "0.5000"] in told

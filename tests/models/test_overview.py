@@ -22,6 +22,8 @@ def test_a_version_may_stand_for_several_things() -> None:
 def test_days_and_examples_of_a_card_and_of_one_that_has_none() -> None:
     window = {"start_us": 20_454 * DAY_US, "end_us": 20_484 * DAY_US + 1}
     assert days_of({"window": window}) == "2026-01-01 to 2026-01-31"
+    window["end_us"] = 20_484 * DAY_US  # midnight: that day is not in it any more
+    assert days_of({"window": window}) == "2026-01-01 to 2026-01-30"
     assert [days_of(card) for card in ({}, {"window": None}, {"window": {"start_us": 1}})] == ["", "", ""]
     assert examples_of({"splits": {"train": {"examples": 5}, "test": {}, "other": 3}}) == {"train": 5}
     assert examples_of({"splits": []}) == {}
