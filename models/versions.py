@@ -54,6 +54,10 @@ class RegistryError(AuguryError, ValueError):
     """Something that is not in the registry, or cannot be done to it."""
 
 
+class UnknownModelError(RegistryError):
+    """There is no such model or version, or none can have that name."""
+
+
 class VersionStore:
     """Versions of models under one root. It keeps nothing in memory: several processes may use one root at once.
 
@@ -129,14 +133,14 @@ class VersionStore:
         """Returns what a version consists of, without looking at its files.
 
         Raises:
-            RegistryError: there is no such version.
+            UnknownModelError: there is no such version.
             IntegrityError: its manifest was changed.
         """
         base = self.base(family, name)
         path = f"{base}/{version}/{MANIFEST_NAME}"
         if not VERSION_FORM.fullmatch(version) or not exists(path):
             known = self.versions(family, name)
-            raise RegistryError(
+            raise UnknownModelError(
                 f"{family}/{name} has no version {version!r} in {self._root}; it has {', '.join(known[-5:]) or 'none'}"
             )
         found = Manifest.from_json(read_bytes(path), path)
@@ -201,11 +205,11 @@ class VersionStore:
         """Returns where the versions of a model are.
 
         Raises:
-            RegistryError: an impossible family or name.
+            UnknownModelError: an impossible family or name.
         """
         for what, value in (("family", family), ("model", name)):
             if not _NAME.fullmatch(value):
-                raise RegistryError(
+                raise UnknownModelError(
                     f"{value!r} is no name of a {what}; expected up to 64 of a-z, 0-9, _ and -, a letter or digit first"
                 )
         return f"{self._root}/{family}/{name}"

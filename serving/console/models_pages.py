@@ -34,7 +34,7 @@ _Administrator = Annotated[Session, Depends(administers)]
 async def models(request: Request, _: _Administrator) -> Response:
     """Lists the models of all families."""
     root = services(request).settings.registry
-    found = [] if root is None else await asyncio.to_thread(_all_models, Registry(root))
+    found = [] if root is None else await asyncio.to_thread(registry_view.read_models, Registry(root), FAMILIES, 12)
     return page(request, "models", registry=root, models=found, served=_served(request))
 
 
@@ -145,15 +145,6 @@ async def promote(
     except PromotionBusyError as e:
         raise ProblemError(409, "busy", str(e)) from None
     return redirect(f"{HOME}/promotion")
-
-
-def _all_models(registry: Registry) -> list[registry_view.ModelView]:
-    return [
-        registry_view.read_model(registry, family, name, most=12)
-        for family in FAMILIES
-        for name in registry.names(family)
-        if registry.versions(family, name)
-    ]
 
 
 def _registry(request: Request) -> Registry:

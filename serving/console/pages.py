@@ -16,6 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from features.errors import AuguryError
+from models.versions import UnknownModelError
 from serving.console import charts
 from serving.console.shown import FILTERS
 from serving.errors import ProblemError, problem_response
@@ -112,6 +113,8 @@ async def _answer(handler: Callable[[Request], Coroutine[Any, Any, Response]], r
     except RequestValidationError as e:
         found = "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in e.errors()[:3])
         problem = ProblemError(400, "invalid_request", found)
+    except UnknownModelError as e:
+        problem = ProblemError(404, "unknown_model", str(e))
     except AuguryError as e:  # of the registry, the storage: lines for people
         problem = ProblemError(409, "not_possible", str(e))
     if asks_as_script(request):

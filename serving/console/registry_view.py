@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from features.errors import AuguryError
 from features.fingerprinted import DATASET_CARD
 from models.gates import Thresholds, flat_numbers, lower_is_better
 from models.manifest import Manifest
 from models.overview import MODEL_CARD, days_of, examples_of, lines_about, main_metrics, mapping, read_json_of, standing
-from models.registry import Champion, Registry, RegistryError
+from models.registry import Champion, Registry
+from models.versions import UnknownModelError
 
 MOST_VERSIONS = 50
 """Versions that a page shows, the newest."""
@@ -51,6 +53,7 @@ class ModelView:
         rows: its versions.
         wanted: names of the main metrics.
         left_out: how many older versions are not shown.
+        problem: why nothing can be shown of it; empty where something can.
     """
 
     family: str
@@ -59,6 +62,7 @@ class ModelView:
     rows: Sequence[VersionRow]
     wanted: Sequence[str]
     left_out: int
+    problem: str = ""
 
     @property
     def crowned(self) -> VersionRow | None:
@@ -116,17 +120,33 @@ class MetricPair:
         return None if self.first is None or self.second is None else self.second - self.first
 
 
+def read_models(registry: Registry, families: Sequence[str], most: int) -> list[ModelView]:
+    """Returns the models of some families that have versions; one that cannot be read says why, and hides no other.
+
+    Raises:
+        AuguryError: the registry cannot be listed.
+    """
+    found = []
+    for family, name in [(each, name) for each in families for name in registry.names(each)]:
+        try:
+            if registry.versions(family, name):
+                found.append(read_model(registry, family, name, most))
+        except AuguryError as e:
+            found.append(ModelView(family, name, None, [], main_metrics(family), 0, str(e)))
+    return found
+
+
 def read_model(registry: Registry, family: str, name: str, most: int = MOST_VERSIONS) -> ModelView:
     """Returns a model and its newest versions.
 
     Raises:
-        RegistryError: there is no such model.
+        UnknownModelError: there is no such model.
         AuguryError: the registry cannot be read.
     """
     versions = registry.versions(family, name)
     champion = registry.champion(family, name)
     if not versions and champion is None:
-        raise RegistryError(f"there is no {family}/{name} in this registry; go back to the list of models")
+        raise UnknownModelError(f"there is no {family}/{name} in this registry; go back to the list of models")
     wanted = main_metrics(family)
     shown = list(reversed(versions))[:most]
     if champion is not None and champion.version in versions and champion.version not in shown:
@@ -139,7 +159,7 @@ def read_version(registry: Registry, family: str, name: str, version: str) -> Ve
     """Returns all about one version.
 
     Raises:
-        RegistryError: there is no such version.
+        UnknownModelError: there is no such version.
         AuguryError: the registry cannot be read, or a file of it was changed.
     """
     manifest = registry.manifest(family, name, version)
@@ -170,7 +190,7 @@ def compare(registry: Registry, family: str, name: str, first: str, second: str)
     """Returns the metrics of two versions, as their model cards give them.
 
     Raises:
-        RegistryError: there is no such version.
+        UnknownModelError: there is no such version.
         AuguryError: the registry cannot be read, or a file of it was changed.
     """
     cards = [_json(registry, registry.manifest(family, name, version), MODEL_CARD) for version in (first, second)]

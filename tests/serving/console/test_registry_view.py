@@ -17,7 +17,7 @@ def test_a_model_with_its_versions(console_registry: Path) -> None:
     assert found.wanted == ["auc", "ece"]
     assert [row.standing for row in found.rows] == [("champion",), ("predecessor",), (), ()]
     assert [row.metrics["auc"] for row in found.rows] == [VERSIONS[2][0], VERSIONS[1][0], 0.512, VERSIONS[0][0]]
-    assert found.rows[0].days == "2026-08-26 to 2026-09-25"
+    assert found.rows[0].days == "2026-08-26 to 2026-09-24"
     assert found.crowned is found.rows[0]
     assert found.course("auc") == [VERSIONS[0][0], 0.512, VERSIONS[1][0], VERSIONS[2][0]]
 
@@ -54,6 +54,21 @@ def test_what_is_not_there(console_registry: Path) -> None:
         registry_view.read_model(registry, "behavior", "nothing")
     with pytest.raises(RegistryError, match="has no version"):
         registry_view.read_version(registry, "behavior", NAME, "../../secrets")
+
+
+def test_a_model_that_cannot_be_read_hides_no_other(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry")
+    torn, changed, whole = (
+        registry.publish(artifact(tmp_path / name, note=place), "attention", name)
+        for place, name in enumerate(("torn", "changed", "whole"))
+    )
+    folder = tmp_path / "registry/attention"
+    (folder / "torn" / torn / "MANIFEST.json").write_text("{")
+    (folder / "changed" / changed / "model_card.json").write_text("{}")
+    found = {view.name: view for view in registry_view.read_models(registry, ("behavior", "attention"), 12)}
+    assert [row.version for row in found["whole"].rows] == [whole] and not found["whole"].problem
+    assert found["torn"].rows == [] and "MANIFEST.json" in found["torn"].problem
+    assert "model_card.json is not what was published; restore it" in found["changed"].problem
 
 
 def test_two_versions(console_registry: Path) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.running_service import ADMIN_KEY, WRITE_KEY, Service, running_service, service
+from tests.tiny_model import NAME
 
 __all__ = ["service"]  # a fixture
 
@@ -100,6 +101,19 @@ def test_the_form_is_for_the_browser_that_asked_for_it(service: Service) -> None
         # Two tabs of one browser have forms that both work.
         other.get("/console/sign-in")
         assert other.post("/console/sign-in", data={"key": ADMIN_KEY, "sign_in_token": token[1]}).status_code == 303
+
+
+def test_what_is_not_there_is_not_found(served: Service) -> None:
+    with browsing(served, ADMIN_KEY) as client:
+        for path, said in (
+            ("behavior/nothing", "there is no behavior/nothing"),
+            ("behavior/No+Name", "is no name of a model"),
+            (f"behavior/{NAME}/20260101T000000Z-0123456789abcdef", "has no version"),
+            (f"behavior/{NAME}/20260101T000000Z-0123456789abcdef/promote", "has no version"),
+            (f"behavior/{NAME}/compare?first=a&second=b", "has no version"),
+        ):
+            answer = client.get(f"/console/models/{path}")
+            assert answer.status_code == 404 and said in answer.text, path
 
 
 def test_bad_forms(service: Service) -> None:
