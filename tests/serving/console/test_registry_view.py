@@ -17,7 +17,7 @@ def test_a_model_with_its_versions(console_registry: Path) -> None:
     assert found.wanted == ["auc", "ece"]
     assert [row.standing for row in found.rows] == [("champion",), ("predecessor",), (), ()]
     assert [row.metrics["auc"] for row in found.rows] == [VERSIONS[2][0], VERSIONS[1][0], 0.512, VERSIONS[0][0]]
-    assert found.rows[0].days == "2026-08-26 to 2026-09-24"
+    assert found.rows[0].days == "2026-08-26 to 2026-09-25"
     assert found.crowned is found.rows[0]
     assert found.course("auc") == [VERSIONS[0][0], 0.512, VERSIONS[1][0], VERSIONS[2][0]]
 
