@@ -106,6 +106,16 @@ def test_ids_and_names_that_would_like_to_be_markup(served: Service, visiting: V
     assert "taken" not in served_lines and "ann-1" not in served_lines
 
 
+def test_a_very_long_name_leaves_room_for_what_is_said_of_it(served: Service, visiting: Visiting) -> None:
+    send(served, "long-1", "E" * 10_000, "Page Viewed")
+    page = visiting(served).page
+    page.goto("/console/behavior?visitor=long-1")
+    events = page.get_by_role("region", name="Events")
+    expect(events).to_be_visible()
+    assert events.evaluate("found => found.scrollWidth <= found.clientWidth")
+    assert events.get_by_role("row").nth(2).evaluate("row => row.clientHeight") < 120  # pixels
+
+
 def test_somebody_unknown_and_somebody_impossible(served: Service, visiting: Visiting) -> None:
     visit = visiting(served)
     visit.page.goto("/console/behavior?visitor=nobody")
