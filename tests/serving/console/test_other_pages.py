@@ -7,6 +7,7 @@ from playwright.sync_api import Route, expect
 
 from tests.console_pages import Visit
 from tests.running_service import ADMIN_KEY, WRITE_KEY, Service, service
+from tests.serving.console.test_routes import browsing
 
 __all__ = ["service"]  # a fixture: a service without models
 
@@ -58,6 +59,13 @@ def test_pages_that_have_nothing_to_show_yet(service: Service, visiting: Visitin
         page.goto(f"/console/{name}")
         expect(page.get_by_text(told)).to_be_visible()
         visit.saw(f"{name}-without")
+
+
+def test_pages_that_need_a_script_say_so_without_one(served: Service) -> None:
+    with browsing(served, WRITE_KEY) as client:
+        for name in ("attention", "creative"):
+            (told,) = re.findall("<noscript>(.+?)</noscript>", client.get(f"/console/{name}").text)
+            assert "This page needs JavaScript" in told
 
 
 def test_errors_are_pages(service: Service, visiting: Visiting) -> None:
