@@ -1,6 +1,6 @@
 // One design or two: asks for colours and numbers, and lets regions be drawn or typed.
 import { ask, home } from "./console.js";
-import { refusal, show, takeImages } from "./images.js";
+import { isImage, refusal, show, takeImages } from "./images.js";
 
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
@@ -17,7 +17,8 @@ function options(more = {}) {
   return found;
 }
 
-const whole = (region) => region.name && region.width > 0 && region.height > 0 && region.x >= 0 && region.y >= 0;
+/** Whether somebody is done typing it; whether it lies in the image the service says. */
+const whole = (region) => region.name && region.width > 0 && region.height > 0;
 
 /** Sends the design, or both, to one of the page's end-points. */
 function send(what, query, signal) {
@@ -50,6 +51,7 @@ async function refresh(picture = true) {
   $("working").hidden = false;
   try {
     const numbers = send("numbers", options(), signal).then((answer) => answer.text());
+    numbers.catch(() => {}); // told of below, or not at all where the colours failed first
     if (state.stale) {
       const blob = await (await send("overlay", colours(1, false), signal)).blob();
       await show($("overlay"), blob);
@@ -82,14 +84,14 @@ async function take(file, second = false) {
     complain(why);
     return;
   }
-  running?.abort();
-  $("overlay").hidden = true;
-  $("problem").hidden = true;
-  if (!(await show($("image"), file))) {
+  if (!(await isImage(file))) {
     complain("This file is no image that a browser can show.");
-    if (state.file !== null) await show($("image"), state.second ?? state.file);
     return;
   }
+  running?.abort();
+  $("overlay").hidden = true;
+  $("numbers").replaceChildren(); // they were of another image
+  await show($("image"), file);
   if (second) state.second = file;
   else [state.file, state.second] = [file, null];
   arrange();

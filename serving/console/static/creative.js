@@ -1,6 +1,6 @@
 // A photo and a campaign: asks for the five answers.
 import { ask, home } from "./console.js";
-import { refusal, show, takeImages } from "./images.js";
+import { isImage, refusal, show, takeImages } from "./images.js";
 
 const $ = (id) => document.getElementById(id);
 let photo = null;
@@ -12,11 +12,13 @@ function complain(text) {
 
 async function take(file) {
   const why = refusal(file, Number($("creative").dataset.mostBytes));
-  if (why || !(await show($("photo"), file))) {
+  if (why || !(await isImage(file))) {
     complain(why || "This file is no image that a browser can show.");
     return;
   }
+  await show($("photo"), file);
   photo = file;
+  $("answers").replaceChildren(); // they were of another photo
   complain("");
   $("photo").hidden = false;
   $("empty").hidden = true;

@@ -32,6 +32,14 @@ export function refusal(file, mostBytes) {
   return `The file has ${has} MB; the service takes ${most} MB.`;
 }
 
+/** Says whether a file is an image that this browser can show. */
+export async function isImage(file) {
+  const probe = new Image();
+  const found = await show(probe, file);
+  URL.revokeObjectURL(probe.src);
+  return found;
+}
+
 /** Shows a file in an `img`; says whether it is an image. */
 export async function show(image, file) {
   const before = image.src;

@@ -1,6 +1,7 @@
 """Heatmaps, regions, two designs and what can be kept, clicked through in a real browser."""
 
 import base64
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,13 @@ from tests.serving.console.test_routes import browsing, change_token
 Visiting = Callable[..., Visit]
 
 OLD, NEW = design(), design(newer=True)
+
+
+def huge() -> bytes:
+    """A picture that a browser shows and the service refuses, for its pixels."""
+    file = io.BytesIO()
+    Image.new("1", (5000, 5000)).save(file, "PNG")
+    return file.getvalue()
 
 
 def choose(page: Page, field: str, content: bytes, name: str = "design.png") -> None:
@@ -135,6 +143,34 @@ def test_what_is_no_image_and_what_is_no_region(served: Service, visiting: Visit
     page.get_by_label("x of region 1").fill("99999")
     expect(page.get_by_role("alert")).to_contain_text("Region 1")
     visit.saw("attention-error")
+
+
+def test_what_was_found_is_never_that_of_another_image(served: Service, visiting: Visiting) -> None:
+    visit = visiting(served)
+    visit.expected += ["status of 413"]  # what the browser says; an error that nobody caught would be one more
+    page = visit.page
+    page.goto("/console/attention")
+    choose(page, "#file", NEW)
+    expect(page.get_by_text("What was found")).to_be_visible()
+    expect(page.locator("#overlay")).to_be_visible()
+    choose(page, "#second", b"no image")
+    expect(page.get_by_role("alert")).to_have_text("This file is no image that a browser can show.")
+    expect(page.locator("#overlay")).to_be_visible()  # that of the design, which stays
+    choose(page, "#file", huge())
+    expect(page.get_by_role("alert")).to_contain_text("expected at most 20000000")
+    expect(page.get_by_text("What was found")).to_have_count(0)
+    expect(page.locator("#overlay")).to_be_hidden()
+
+
+def test_a_region_that_begins_outside_is_told_of(served: Service, visiting: Visiting) -> None:
+    visit = visiting(served)
+    visit.expected.append("status of 400")
+    page = visit.page
+    page.goto("/console/attention")
+    choose(page, "#file", NEW)
+    page.get_by_role("button", name="Add a region").click()
+    page.get_by_label("x of region 1").fill("-10")
+    expect(page.get_by_role("alert")).to_contain_text("Region 1")
 
 
 def test_a_question_without_its_token_is_refused(served: Service) -> None:

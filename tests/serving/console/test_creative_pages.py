@@ -62,6 +62,22 @@ def test_what_cannot_be_asked(served: Service, visiting: Visiting) -> None:
     visit.saw("creative-error")
 
 
+def test_the_answers_are_never_those_of_another_photo(served: Service, visiting: Visiting) -> None:
+    page = visiting(served).page
+    page.goto("/console/creative")
+    file = {"name": "shoe.png", "mimeType": "image/png", "buffer": PHOTO}
+    page.locator("#file").set_input_files(file)
+    page.get_by_role("button", name="Recommend").click()
+    first = page.get_by_role("heading", name="1 The photo as it is")
+    expect(first).to_be_visible()
+    page.locator("#file").set_input_files({**file, "buffer": b"no image"})
+    expect(page.get_by_role("alert")).to_have_text("This file is no image that a browser can show.")
+    expect(first).to_be_visible()  # the photo stays, and so do its answers
+    assert page.locator("#photo").evaluate("photo => photo.naturalWidth") > 0
+    page.locator("#file").set_input_files(file)
+    expect(first).to_have_count(0)
+
+
 def test_a_question_without_its_token_is_refused(served: Service) -> None:
     with browsing(served, WRITE_KEY) as client:
         headers = {"Content-Type": "image/png", "X-Console": "fragment"}
