@@ -74,10 +74,12 @@ def _publish(
     tally = merge([*read, *cleaned])
     check_bad_share(tally, notes, mend="the source or the mapping")
     card = dataset_card(reports, tally, window, spec, notes)
+    dropped = ", ".join(f"{reason} {number}" for reason, number in by_reason(tally, "dropped").items())
     nothing = (
         f"{', '.join(notes.sources)}: {tally.counts.get('read/rows', 0)} rows read, "
-        f"{tally.counts.get('kept/cleaned', 0)} events kept after cleaning, but no example was made; check the "
-        f"adapter, the cleaning rules and whether generator {notes.generator!r} fits these events"
+        f"{tally.counts.get('kept/cleaned', 0)} events kept after cleaning{f' ({dropped})' if dropped else ''}, but no "
+        "example was made; check the window, the adapter, the cleaning rules and whether generator "
+        f"{notes.generator!r} fits these events"
     )
     if not tally.counts.get("read/rows", 0):
         nothing = f"{', '.join(notes.sources)}: no row was read; check what is in it, of a table the days and where="

@@ -1,6 +1,7 @@
 """The examples pipeline on literal rows, end to end on the DirectRunner."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -131,7 +132,12 @@ def test_too_many_bad_rows_fail_and_leave_no_data_set(tmp_path: Path, caplog: py
 @pytest.mark.parametrize(
     ("rows", "more", "message"),
     [
-        ([TROUBLE[1]], {}, "1 rows read, 0 events kept after cleaning, but no example was made"),
+        ([TROUBLE[1]], {}, "1 rows read, 0 events kept after cleaning (bot 1), but no example was made"),
+        (
+            LOOKER,
+            {"window_start": "2001-01-01", "window_end": "2001-01-02"},
+            "0 events kept after cleaning (outside_window 2), but no example was made; check the window, the adapter",
+        ),
         (LOOKER, {"generator": "purchase_"}, "no example generator is called 'purchase_'"),
         (LOOKER, {"adapter": "segmnt"}, "no adapter 'segmnt'"),
         (LOOKER, {"events": ("nowhere/*.jsonl",)}, "nowhere"),
@@ -142,7 +148,7 @@ def test_too_many_bad_rows_fail_and_leave_no_data_set(tmp_path: Path, caplog: py
 def test_what_cannot_be_is_one_clear_line_and_nothing_is_left(
     tmp_path: Path, rows: list[Any], more: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(AuguryError, match=message.replace("(", r"\(")) as caught:
+    with pytest.raises(AuguryError, match=re.escape(message)) as caught:
         make_examples(options(tmp_path, rows, **more))
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["events.jsonl"]
