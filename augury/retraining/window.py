@@ -82,6 +82,8 @@ def window_of(rule: WindowRule, end: str | None, now_us: int) -> DataWindow:
             raise AppError(f"end is {end!r}; expected a day such as {today}: the first that is not learnt from") from e
         if after > today:
             raise AppError(f"end is {end}, but today is {today} (UTC): wait until the days before {end} are over")
+    if (after - date.min).days < rule.days:
+        raise AppError(f"end is {after}; expected a later day: the calendar has no {rule.days} days before it")
     return DataWindow(after - timedelta(days=rule.days), after)
 
 

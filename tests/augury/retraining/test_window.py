@@ -38,6 +38,7 @@ def test_a_given_end_is_taken() -> None:
             "2026-08-25",
             r"end is 2026-08-25, but today is 2026-08-24 \(UTC\): wait until the days before 2026-08-25 are over",
         ),
+        ("0001-01-09", "end is 0001-01-09; expected a later day: the calendar has no 28 days before it"),
     ],
 )
 def test_an_end_that_cannot_be_is_refused(end: str, message: str) -> None:
