@@ -42,12 +42,16 @@ from models.pointer import locked
 VERSION_FORM = re.compile(rf"[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{{DIGEST_LETTERS}}}")
 """Time of publication (UTC) and first letters of the content's digest."""
 
+NAME_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""A family, or a model."""
+
+NAMES_ARE = "up to 64 of a-z, 0-9, _ and -, a letter or digit first"
+
 _CARD = "model_card.json"
 _NO_MODELS = {"recognizer": "`augury train creative --recognizer {folder} ...` makes a model with it; publish that"}
 """What a card says of an artifact that is only a part of models -> what to do with it."""
 
 _LOCK = ".publish.lock"
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class RegistryError(AuguryError, ValueError):
@@ -127,7 +131,7 @@ class VersionStore:
             if self._local:  # all that a publication which failed leaves behind is its lock
                 found = [path for path in found if os.path.isdir(path) and set(os.listdir(path)) - {_LOCK}]
             names = [os.path.basename(path.rstrip("/")) for path in found]
-            return sorted(name for name in names if _NAME.fullmatch(name))
+            return sorted(name for name in names if NAME_FORM.fullmatch(name))
 
     def manifest(self, family: str, name: str, version: str) -> Manifest:
         """Returns what a version consists of, without looking at its files.
@@ -208,10 +212,8 @@ class VersionStore:
             UnknownModelError: an impossible family or name.
         """
         for what, value in (("family", family), ("model", name)):
-            if not _NAME.fullmatch(value):
-                raise UnknownModelError(
-                    f"{value!r} is no name of a {what}; expected up to 64 of a-z, 0-9, _ and -, a letter or digit first"
-                )
+            if not NAME_FORM.fullmatch(value):
+                raise UnknownModelError(f"{value!r} is no name of a {what}; expected {NAMES_ARE}")
         return f"{self._root}/{family}/{name}"
 
     @contextmanager

@@ -14,6 +14,7 @@ from augury.retraining.window import WindowRule
 from features.options import option
 from features.storage import StorageError, is_local, read_text
 from models.gates import GateError, Thresholds
+from models.versions import NAME_FORM, NAMES_ARE
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class App:
     schedule: ScheduleRule = field(default_factory=ScheduleRule)
 
     def __post_init__(self) -> None:
+        if not NAME_FORM.fullmatch(self.name):  # it names folders and locks, too
+            raise AppError(f"name is {self.name!r}; expected {NAMES_ARE}")
         if not is_local(self.runs):
             raise AppError(
                 f"runs is {self.runs!r}; expected a local folder: checkpoints and locks are files. What is to stay "

@@ -77,6 +77,9 @@ def test_the_name_and_the_registry_can_come_from_elsewhere(tmp_path: Path) -> No
         ('family = "behavior"\n[gates]\nmax_eec = 0.1', "unknown threshold 'max_eec'"),
         ('family = "behavior"\n[schedule]\ncron = "weekly"', "schedule.cron is 'weekly'; expected five fields"),
         ('family = "behavior"\nruns = "gs://b/runs"', "runs is 'gs://b/runs'; expected a local folder"),
+        ('family = "behavior"\nname = "../evil"', "name is '../evil'; expected up to 64 of a-z, 0-9, _ and -, a let"),
+        ('family = "behavior"\nname = "a/b"', "name is 'a/b'; expected up to 64 of a-z, 0-9, _ and -, a letter or"),
+        ('family = "behavior"\n[schedule]\ntime_zone = "Mars/Base"', "schedule.time_zone is 'Mars/Base'; expected th"),
         ('family = "tea"', "no thresholds are known for family 'tea'"),
     ],
 )
