@@ -9,7 +9,7 @@ from typing import Any
 
 from augury.retraining.errors import RunError, StoppedError
 from features.storage import exists
-from models.processes import run_module
+from models.processes import JobInterrupted, run_module
 
 NO_DATA, BAD_DATA = "no_data", "bad_data"
 """Why a run stops while examples are made: nothing to read, or what was read cannot be used."""
@@ -44,14 +44,17 @@ def run_job(job: Job, log: Path, keep: Sequence[int] = ()) -> None:
     Raises:
         StoppedError: it could not make anything of the data.
         RunError: it failed otherwise.
-        JobInterrupted: Ctrl-C.
+        KeyboardInterrupt: Ctrl-C.
     """
     if exists(job.done):
         return
     with log.open("ab") as file:
         file.write(f"{job.module} {' '.join(job.argv)}\n".encode())
         file.flush()
-        code = run_module(job.module, job.argv, stdout=file, stderr=file, keep=keep)
+        try:
+            code = run_module(job.module, job.argv, stdout=file, stderr=file, keep=keep)
+        except JobInterrupted:  # which said so in its log: people have to be told
+            raise KeyboardInterrupt from None
     if code == 0 and exists(job.done):
         return
     said = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("error: ")]

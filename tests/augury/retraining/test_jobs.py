@@ -6,6 +6,7 @@ import pytest
 
 from augury.retraining.errors import RunError, StoppedError
 from augury.retraining.jobs import Job, pipeline_argv, run_job
+from models.processes import JobInterrupted
 from pipelines.behavior_recipe import ExamplesOptions
 from pipelines.options import parse_options
 
@@ -15,6 +16,8 @@ what, output = sys.argv[1:]
 print("at work")
 if what == "good":
     pathlib.Path(output).write_text("done")
+elif what == "interrupted":
+    sys.exit(130)
 elif what != "silent":
     print("error:", what, file=sys.stderr)
     sys.exit(1)
@@ -63,6 +66,12 @@ def test_any_other_failure_is_an_error(
 ) -> None:
     with pytest.raises(RunError, match=message):
         run_job(job(module, tmp_path, what, refuses), tmp_path / "log")
+
+
+def test_ctrl_c_is_told_by_the_run_since_the_job_told_its_log_alone(module: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run_job(job(module, tmp_path, "interrupted"), tmp_path / "log")
+    assert not isinstance(caught.value, JobInterrupted)
 
 
 def test_options_become_flags_and_options_again() -> None:
