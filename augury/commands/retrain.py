@@ -9,7 +9,7 @@ from augury.retraining.app import App, read_app
 from augury.retraining.errors import AppError
 from augury.retraining.families import FAMILIES
 from augury.retraining.retrain import retrain as run_retraining
-from augury.retraining.summary import OUTCOMES, PROMOTED
+from augury.retraining.summary import PROMOTED, meaning
 
 Family = Annotated[str, typer.Argument(help=f"the family: {', '.join(FAMILIES)}")]
 Name = Annotated[str, typer.Option("--app", help="the application; apps/NAME.toml describes it")]
@@ -76,7 +76,7 @@ def shown(summary: dict) -> None:
         screen.table("Gates", ("gate", "", "what it found"), rows)
     if summary["version"]:
         screen.line(f"version: {summary['version']}")
-    screen.line(f"{summary['outcome']}: {OUTCOMES[summary['outcome']]}")
+    screen.line(f"{summary['outcome']}: {meaning(summary)}")
     screen.line(f"summary: {summary['run']}/summary.md")
     if summary["reason"]:
         screen.error(f"{summary['model']} was not promoted: {summary['reason']}")

@@ -21,6 +21,14 @@ NAMES = ("summary.json", "summary.md")
 _MOST_MEASURES = 8
 
 
+def meaning(summary: Mapping[str, Any]) -> str:
+    """Returns what the outcome of a run means, in words; of what was decided before, as things are now."""
+    now = summary["champion_now"]
+    if summary["outcome"] == PROMOTED and now != summary["version"]:
+        return f"the version was promoted before, and the champion is another now: {now or 'none'}"
+    return OUTCOMES[summary["outcome"]]
+
+
 def write_summary(folder: str | Path, summary: Mapping[str, Any]) -> None:
     """Writes both files into a folder, local or remote.
 
@@ -40,7 +48,8 @@ def as_markdown(summary: Mapping[str, Any]) -> str:
 def _lines(summary: Mapping[str, Any]) -> Iterator[str]:
     yield f"# {summary['model']}, {summary['window']['first']} to {summary['window']['last']}: {summary['outcome']}"
     yield ""
-    yield f"{OUTCOMES[summary['outcome']].capitalize()}."
+    words = meaning(summary)
+    yield f"{words[:1].upper()}{words[1:]}."
     if summary["reason"]:
         yield ""
         yield f"Reason: {summary['reason']}"

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from augury.retraining.summary import OUTCOMES, as_markdown, write_summary
+from augury.retraining.summary import OUTCOMES, as_markdown, meaning, write_summary
 
 SUMMARY: dict[str, Any] = {
     "model": "behavior/purchase",
@@ -55,6 +55,16 @@ def test_people_read_all_that_matters() -> None:
         "| examples | 3.2 |",
     ):
         assert line in lines
+
+
+def test_what_was_promoted_and_rolled_back_since_is_not_called_champion() -> None:
+    there = {**SUMMARY, "outcome": "promoted", "reason": "", "champion_now": SUMMARY["version"]}
+    assert meaning(there) == OUTCOMES["promoted"]
+    gone = {**there, "champion_now": SUMMARY["champion_before"]}
+    expected = "the version was promoted before, and the champion is another now: 20260817T030000Z-1f3a5b7c9d1e2f40"
+    assert meaning(gone) == expected
+    assert as_markdown(gone).splitlines()[2] == f"{expected.capitalize()[:3]}{expected[3:]}."
+    assert meaning(SUMMARY) == OUTCOMES["kept"]
 
 
 def test_a_run_that_failed_early_has_a_summary_as_well(tmp_path: Path) -> None:
