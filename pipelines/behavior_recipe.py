@@ -138,7 +138,7 @@ def make_recipe(options: ExamplesOptions) -> Recipe:
     tasks = tuple(plan_reads(options.events, options.format))
     adapter = get_adapter(options.adapter, now_us=time.time_ns() // 1000)
     rules = read_cleaning_rules(options.cleaning)
-    spec = FeatureSpec.from_json(read_text(options.spec)) if options.spec else _spec_of(options)
+    spec = _spec_of(options)
     generator = load_generator(spec.generator, spec.generator_params)
     window = _window_of(options)
     tombstones = _tombstones_of(options, tasks)
@@ -170,6 +170,17 @@ def make_recipe(options: ExamplesOptions) -> Recipe:
         read_columns=columns,
         shard_columns=tuple(name for name in EVENT_SCHEMA.names if name in carried),
     )
+
+
+def check_options(options: ExamplesOptions) -> None:
+    """Refuses what no data could mend: an adapter, rules, a generator or a spec that cannot be.
+
+    Raises:
+        AuguryError: one of its kinds.
+    """
+    get_adapter(options.adapter, now_us=time.time_ns() // 1000)
+    read_cleaning_rules(options.cleaning)
+    _spec_of(options)
 
 
 def _shards_for(rows: int) -> int:
@@ -207,6 +218,8 @@ def _tombstones_of(options: ExamplesOptions, tasks: Sequence[ReadTask]) -> Tombs
 
 
 def _spec_of(options: ExamplesOptions) -> FeatureSpec:
+    if options.spec:
+        return FeatureSpec.from_json(read_text(options.spec))
     generator = load_generator(options.generator, _object(options.generator_params))
     return FeatureSpec(
         sequence_length=options.sequence_length,

@@ -23,7 +23,7 @@ from models.attention.options import TrainOptions as AttentionOptions
 from models.behavior.options import TrainOptions as BehaviorOptions
 from models.creative.conversion.options import ConversionOptions
 from pipelines.attention_recipe import AttentionExamplesOptions
-from pipelines.behavior_recipe import ExamplesOptions
+from pipelines.behavior_recipe import ExamplesOptions, check_options
 from pipelines.creative_recipe import CreativeExamplesOptions
 from pipelines.embeddings_options import CreativeEmbeddingsOptions
 
@@ -150,6 +150,8 @@ class Behavior(Family):
             dead_letter=f"{places.run}/dead-letter",
             **values,
         )
+        if not known:
+            check_options(options)
         done = f"{places.examples}/{DATASET_CARD}"
         return [Job("examples", "pipelines.behavior_examples", pipeline_argv(options), done, BAD_DATA)]
 
@@ -243,20 +245,10 @@ class Creative(Family):
         vectors = CreativeEmbeddingsOptions(
             examples=places.examples, recognizer=recognizer, output=f"{places.run}/embeddings"
         )
+        done, embedded = (f"{folder}/{DATASET_CARD}" for folder in (options.output, vectors.output))
         return [
-            Job(
-                "examples",
-                "pipelines.creative_examples",
-                pipeline_argv(options),
-                f"{places.examples}/{DATASET_CARD}",
-                BAD_DATA,
-            ),
-            Job(
-                "embeddings",
-                "pipelines.creative_embeddings",
-                pipeline_argv(vectors),
-                f"{places.run}/embeddings/{DATASET_CARD}",
-            ),
+            Job("examples", "pipelines.creative_examples", pipeline_argv(options), done, BAD_DATA),
+            Job("embeddings", "pipelines.creative_embeddings", pipeline_argv(vectors), embedded),
         ]
 
     def training(self, app: App, places: Places) -> Job:
