@@ -125,7 +125,8 @@ async def promote_form(
     registry = _registry(request)
     _check_family(family)
     view = await asyncio.to_thread(registry_view.read_version, registry, family, name, version)
-    return page(request, "promote", view=view, running=console(request).promotions.running)
+    slice_margin = Thresholds.of(family).slice_margin
+    return page(request, "promote", view=view, slice_margin=slice_margin, running=console(request).promotions.running)
 
 
 @router.post(f"{_MODELS}/{{family}}/{{name}}/{{version}}/promote")

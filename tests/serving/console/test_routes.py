@@ -116,6 +116,17 @@ def test_what_is_not_there_is_not_found(served: Service) -> None:
             assert answer.status_code == 404 and said in answer.text, path
 
 
+def test_the_page_to_promote_names_every_gate(served: Service) -> None:
+    with browsing(served, ADMIN_KEY) as client:
+        found = re.search(
+            f'href="(/console/models/behavior/{NAME}/[0-9]{{8}}T[^"]+)"', client.get("/console/models").text
+        )
+        assert found is not None
+        told = client.get(f"{found[1]}/promote").text
+    for said in ("at least 0.55", "at most 0.02", "golden set", "surely worse than the champion by more than 0.02"):
+        assert said in told
+
+
 def test_bad_forms(service: Service) -> None:
     with browsing(service) as client:
         assert client.post("/console/sign-in", json={}).status_code == 415
