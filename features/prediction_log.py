@@ -98,6 +98,8 @@ def _columns(rows: pa.Table, source: str) -> dict[str, pa.Array]:
         columns["time_us"] = pc.coalesce(_cast(rows, "time_us", pa.int64(), count), batch)
         if "asked_by" not in names:
             columns["asked_by"] = pc.if_else(pc.is_valid(batch), pa.scalar("batch"), columns["asked_by"])
+        nobody = pc.fill_null(pc.equal(columns["asked_by"], "events"), False)  # whose events they are need not be said
+        columns["visitor"] = pc.if_else(nobody, pc.fill_null(columns["visitor"], ""), columns["visitor"])
         columns["known"] = pc.fill_null(_cast(rows, "known", pa.bool_(), count), True)
         probability = _cast(rows, "probability", pa.float32(), count)
         given = _cast(rows, "probabilities", pa.list_(pa.float32()), count)
@@ -146,7 +148,7 @@ def _reasons(columns: dict[str, pa.Array]) -> npt.NDArray[np.str_]:
         wrong = ~((lead >= 0) & (lead <= 1))
     return np.select(
         [
-            _empty(columns["visitor"]),
+            _empty(columns["visitor"]) & (columns["asked_by"].to_numpy(False) != "events"),
             columns["time_us"].is_null().to_numpy(False),
             _empty(columns["version"]) | _empty(columns["model"]),
             wrong,

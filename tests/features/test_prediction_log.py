@@ -78,6 +78,12 @@ def test_bigquery_s_doubles_are_the_bits_that_were_logged() -> None:
     assert {"time_us", "model", "version", "visitor", "probabilities"} <= logged
 
 
+def test_a_prediction_for_no_events_at_all_is_of_nobody_and_no_dead_letter() -> None:
+    rows, letters = adapted({**ROW, "visitor": None, "asked_by": "events"})
+    assert [(row["visitor"], row["asked_by"]) for row in rows] == [("", "events")]
+    assert letters == []
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
