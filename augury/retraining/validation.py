@@ -98,8 +98,10 @@ def validate(
         }
         (folder / "request.json").write_text(json.dumps(request))
         _run(python, folder / "request.json")
-    answer = json.loads((output / "answer.json").read_bytes())
-    return measured_of(answer)
+    answer = output / "answer.json"
+    if not answer.exists():
+        raise RunError(f"{python} gave no answer about the data; name a Python with TensorFlow Data Validation")
+    return measured_of(json.loads(answer.read_bytes()))
 
 
 def measured_of(answer: Mapping[str, Any]) -> Measured:

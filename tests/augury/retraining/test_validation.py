@@ -44,6 +44,9 @@ def test_a_python_without_it_is_one_clear_line(tmp_path: Path) -> None:
     rules = CheckRules(python="/bin/false")
     with pytest.raises(RunError, match="TensorFlow Data Validation failed .exit code 1.; run it by hand: /bin/false"):
         validate(str(tmp_path), about, None, None, rules, tmp_path)
+    rules = CheckRules(python="/bin/true")
+    with pytest.raises(RunError, match="/bin/true gave no answer about the data; name a Python with TensorFlow Data V"):
+        validate(str(tmp_path), about, None, None, rules, tmp_path)
 
 
 @needs_tfdv
