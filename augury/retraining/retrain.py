@@ -55,6 +55,8 @@ def retrain(
         AuguryError: the description is wrong, somebody else is at work, or a step failed.
         KeyboardInterrupt: Ctrl-C.
     """
+    if folder is not None and not is_local(folder):
+        raise RunError(f"run is {folder!r}; expected a local folder: checkpoints and locks are files")
     family = family_of(app.family)
     window = window_of(app.window, end, now_us())
     family.check(app, window, made=examples is not None)

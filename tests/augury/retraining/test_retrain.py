@@ -130,6 +130,13 @@ def test_a_folder_of_other_options_is_refused(shop: Path, tmp_path: Path) -> Non
     assert code == 1 and f"error: {run} is the folder of another run: its window is" in said.splitlines()[-1]
 
 
+def test_a_folder_that_is_not_local_is_refused_and_not_made(shop: Path) -> None:
+    code, said = retrain(shop, "--end", "2026-08-15", "--run", "gs://bucket/run")
+    expected = "error: run is 'gs://bucket/run'; expected a local folder: checkpoints and locks are files"
+    assert code == 1 and said.splitlines() == [expected]
+    assert not (shop / "gs:").exists()
+
+
 def test_a_week_whose_labels_collapsed_is_stopped_and_stays_stopped(shop: Path) -> None:
     (shop / "bad" / "events").mkdir(parents=True)
     for path in sorted((shop / "weeks" / "events").iterdir()):
