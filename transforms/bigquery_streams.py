@@ -9,11 +9,16 @@ import pyarrow as pa
 
 from transforms.bigquery_clients import BigQueryError, explained, open_reader
 from transforms.read_tasks import CHUNK_BYTES, CHUNK_ROWS, REPEATING, TASK_ROWS, ReadTask, StreamTask, TableTask
+from transforms.side_by_side import side_by_side
 
 MOST_STREAMS = 1000
 """BigQuery opens no more for a session."""
 
-_AT_ONCE = 8
+TASK_STREAMS = 8
+"""Streams that one worker is given at most for ``TASK_ROWS``; the server may open fewer."""
+
+_OPENED_AT_ONCE = 8
+_READ_AT_ONCE = 4
 
 
 def open_streams(tasks: Sequence[ReadTask], columns: Sequence[str] | None) -> list[ReadTask]:
@@ -31,50 +36,59 @@ def open_streams(tasks: Sequence[ReadTask], columns: Sequence[str] | None) -> li
     """
     if not any(isinstance(task, TableTask) for task in tasks):
         return list(tasks)
-    with open_reader() as client, ThreadPoolExecutor(_AT_ONCE) as pool:
+    with open_reader() as client, ThreadPoolExecutor(_OPENED_AT_ONCE) as pool:
         opened = pool.map(lambda task: _open(client, task, columns) if isinstance(task, TableTask) else [task], tasks)
         return [task for part in opened for task in part]
 
 
 def read_table(task: TableTask, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-    """Yields a table in chunks, one stream after the other; see ``read_stream``."""
-    for stream in open_streams([task], columns):
-        assert isinstance(stream, StreamTask)
-        yield from read_stream(stream)
+    """Yields a table in chunks; see ``read_streams``."""
+    for part in open_streams([task], columns):
+        assert isinstance(part, StreamTask)
+        yield from read_streams(part)
 
 
-def read_stream(task: StreamTask) -> Iterator[pa.Table]:
-    """Yields a stream from its beginning, in chunks of about ``CHUNK_ROWS`` rows or ``CHUNK_BYTES``.
+def read_streams(task: StreamTask) -> Iterator[pa.Table]:
+    """Yields streams from their beginnings, in chunks of about ``CHUNK_ROWS`` rows or ``CHUNK_BYTES``.
 
-    A connection that breaks is taken up where it was.
+    Some are read at once, so that the server prepares the next rows of one while those of another are decoded; which
+    chunk comes first is chance. A connection that breaks is taken up where it was.
 
     Raises:
-        BigQueryError: the stream cannot be read, or its session has expired.
+        BigQueryError: a stream cannot be read, or its session has expired.
     """
     schema = pa.ipc.read_schema(pa.py_buffer(task.schema))
+    with open_reader() as client:
+        streams = [_chunks(_batches(client, task.path, stream, schema)) for stream in task.streams]
+        yield from side_by_side(streams, _READ_AT_ONCE)
+
+
+def _chunks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
     held: list[pa.RecordBatch] = []
     rows = size = 0
-    with open_reader() as client:
-        for batch in _batches(client, task, schema):
-            held.append(batch)
-            rows, size = rows + batch.num_rows, size + batch.nbytes
-            if rows >= CHUNK_ROWS or size >= CHUNK_BYTES:
-                yield _chunk(held)
-                held, rows, size = [], 0, 0
+    for batch in batches:
+        held.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= CHUNK_ROWS or size >= CHUNK_BYTES:
+            yield _chunk(held)
+            held, rows, size = [], 0, 0
     if rows:
         yield _chunk(held)
 
 
-def _batches(client: Any, task: StreamTask, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def _batches(client: Any, path: str, stream: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    from google.cloud.bigquery_storage_v1 import types
+
     try:
-        with explained(task.path):
-            for response in client.read_rows(task.stream):
-                message = pa.py_buffer(response.arrow_record_batch.serialized_record_batch)
+        with explained(path):
+            for response in client.read_rows(stream):
+                plain = types.ReadRowsResponse.pb(response)  # the wrapper would copy the bytes once more
+                message = pa.py_buffer(plain.arrow_record_batch.serialized_record_batch)
                 yield pa.ipc.read_record_batch(message, schema)
     except BigQueryError as e:
         if "expired" in str(e).lower():
             raise BigQueryError(
-                f"{task.path}: its reading session has expired, six hours after the start; read fewer days at once, or "
+                f"{path}: its reading session has expired, six hours after the start; read fewer days at once, or "
                 "use more workers"
             ) from e
         raise
@@ -98,17 +112,19 @@ def _open(client: Any, task: TableTask, columns: Sequence[str] | None) -> list[S
         session = client.create_read_session(
             parent=f"projects/{task.project}",
             read_session=asked,
-            max_stream_count=min(MOST_STREAMS, 1 + task.rows // TASK_ROWS),
+            max_stream_count=min(MOST_STREAMS, (1 + task.rows // TASK_ROWS) * TASK_STREAMS),
         )
     rows = session.estimated_row_count or task.rows
+    names = [stream.name for stream in session.streams]
+    parts = min(len(names), 1 + task.rows // TASK_ROWS)
     return [
         StreamTask(
             path=task.path,
-            stream=stream.name,
+            streams=tuple(names[part::parts]),
             schema=session.arrow_schema.serialized_schema,
-            rows=-(-rows // len(session.streams)),
+            rows=-(-rows // parts),
         )
-        for stream in session.streams
+        for part in range(parts)
     ]
 
 

@@ -61,16 +61,16 @@ class TableTask(ReadTask):
 
 @dataclass(frozen=True, kw_only=True)
 class StreamTask(ReadTask):
-    """One stream of an open session: it may be read from its beginning again and again until the session expires.
+    """Streams of an open session: they may be read from the beginning again and again until the session expires.
 
     Attributes:
-        stream: its resource name.
-        schema: of its record batches, an Arrow IPC message.
-        rows: that it has, about.
+        streams: their resource names.
+        schema: of their record batches, an Arrow IPC message.
+        rows: that they have, about.
     """
 
     format: str = "bigquery"
-    stream: str
+    streams: tuple[str, ...]
     schema: bytes
     rows: int
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from features.errors import AuguryError
 from features.storage import list_files, open_filesystem
 from transforms.bigquery_names import is_bigquery
-from transforms.bigquery_streams import read_stream, read_table
+from transforms.bigquery_streams import read_streams, read_table
 from transforms.bigquery_tables import plan_tables
 from transforms.csv_rows import csv_tables
 from transforms.lines import chunk_lines
@@ -96,7 +96,7 @@ def read_chunks(task: ReadTask, columns: Sequence[str] | None = None) -> Iterato
         BigQueryError: a table cannot be read.
     """
     if isinstance(task, StreamTask | TableTask):
-        yield from read_stream(task) if isinstance(task, StreamTask) else read_table(task, columns)
+        yield from read_streams(task) if isinstance(task, StreamTask) else read_table(task, columns)
         return
     if isinstance(task, QueryTask):
         raise SourceError(

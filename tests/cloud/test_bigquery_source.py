@@ -97,15 +97,16 @@ def test_a_table_is_read_as_one_task_or_stream_by_stream(
     client.query(
         f"INSERT INTO `{name.removeprefix('bq://')}` SELECT n, 'e', NULL FROM UNNEST(GENERATE_ARRAY(1, {rows})) AS n"
     ).result()
-    monkeypatch.setattr(bigquery_streams, "TASK_ROWS", 100_000)
     [whole] = plan_reads([name])
     assert isinstance(whole, TableTask)
-    streams = open_streams([whole], ("n",))
-    assert len(streams) == 3
     assert estimate_rows([whole]) == rows
-    assert rows <= estimate_rows(streams) < rows + 3
-    counts = [sum(chunk.num_rows for chunk in read_chunks(task)) for task in streams]
-    assert min(counts) > 0
+    for task_rows, several in ((100_000, [1, 1, 1]), (200_000, [2, 1]), (1 << 20, [3])):  # the emulator opens three
+        monkeypatch.setattr(bigquery_streams, "TASK_ROWS", task_rows)
+        streams = open_streams([whole], ("n",))
+        assert [len(task.streams) for task in streams if isinstance(task, StreamTask)] == several
+        assert rows <= estimate_rows(streams) < rows + 3
+        counts = [sum(chunk.num_rows for chunk in read_chunks(task)) for task in streams]
+        assert min(counts) > 0
     for reading in (streams, [whole], streams):  # a stream can be read again, as a bundle that is tried again does
         chunks = [chunk for task in reading for chunk in read_chunks(task, ("n",))]
         assert max(chunk.num_rows for chunk in chunks) < read_tasks.CHUNK_ROWS + 100_000

@@ -11,7 +11,7 @@ from transforms.bigquery_streams import _batches, open_streams
 from transforms.read_tasks import ReadTask, StreamTask
 
 SCHEMA = pa.schema([pa.field("n", pa.int64())])
-STREAM = StreamTask(path="bq://shop.web.events", stream="s", schema=SCHEMA.serialize().to_pybytes(), rows=1)
+STREAM = StreamTask(path="bq://shop.web.events", streams=("s",), schema=SCHEMA.serialize().to_pybytes(), rows=1)
 
 
 class _Refusing:
@@ -27,7 +27,7 @@ class _Refusing:
 def test_an_expired_session_is_told_with_its_remedy() -> None:
     client = _Refusing(api.FailedPrecondition("Session expired at 2026-01-31T06:00:00Z"))
     with pytest.raises(BigQueryError) as refused:
-        list(_batches(client, STREAM, SCHEMA))
+        list(_batches(client, STREAM.path, "s", SCHEMA))
     assert str(refused.value) == (
         "bq://shop.web.events: its reading session has expired, six hours after the start; read fewer days at once, or "
         "use more workers"
@@ -36,7 +36,7 @@ def test_an_expired_session_is_told_with_its_remedy() -> None:
 
 def test_other_errors_of_a_stream_name_its_table() -> None:
     with pytest.raises(BigQueryError, match="bq://shop.web.events: not found"):
-        list(_batches(_Refusing(api.NotFound("stream s")), STREAM, SCHEMA))
+        list(_batches(_Refusing(api.NotFound("stream s")), STREAM.path, "s", SCHEMA))
 
 
 def test_files_stay_as_they_are_and_need_no_client() -> None:
