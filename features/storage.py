@@ -20,6 +20,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from features.errors import AuguryError
+from features.reaching import UnreachableError, on_google, reach
 
 StoragePath = str | os.PathLike[str]
 """A local path, or a URL with a protocol that fsspec knows (``gs://bucket/key``)."""
@@ -51,7 +52,7 @@ class StorageError(AuguryError, OSError):
 
 def is_local(path: StoragePath) -> bool:
     """Says whether ``path`` is on this machine's file system."""
-    return isinstance(open_filesystem(path)[0], LocalFileSystem)
+    return not on_google(os.fspath(path)) and isinstance(open_filesystem(path)[0], LocalFileSystem)
 
 
 def open_filesystem(path: StoragePath) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -75,6 +76,13 @@ def open_filesystem(path: StoragePath) -> tuple[fsspec.AbstractFileSystem, str]:
     return fs, target
 
 
+def _contact(path: StoragePath, verb: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Returns what ``open_filesystem`` does, having found that a remote storage can be reached."""
+    with explained(path, verb):
+        reach(os.fspath(path))
+    return open_filesystem(path)
+
+
 @contextmanager
 def open_atomic(path: StoragePath, mode: str = "wb", flush: bool = True) -> Iterator[IO[Any]]:
     """Opens ``path`` for writing; the file appears under its name, whole, when the block ends without an error.
@@ -94,7 +102,7 @@ def open_atomic(path: StoragePath, mode: str = "wb", flush: bool = True) -> Iter
     """
     if mode not in ("wb", "w"):
         raise ValueError(f"mode is {mode!r}; expected 'wb' or 'w'")
-    fs, target = open_filesystem(path)
+    fs, target = _contact(path, "write")
     if isinstance(fs, LocalFileSystem):
         with explained(path, "write"):
             if os.path.isdir(target):
@@ -154,7 +162,7 @@ def write_folder_atomic(path: StoragePath, overwrite: bool = False) -> Iterator[
     Raises:
         StorageError: ``path`` exists, or cannot be written.
     """
-    fs, target = open_filesystem(path)
+    fs, target = _contact(path, "write")
     if not isinstance(fs, LocalFileSystem):
         if not overwrite and list_files(path):
             raise _explain(path, "write", FileExistsError(errno.EEXIST, "exists"))
@@ -188,7 +196,7 @@ def local_folder(path: StoragePath) -> Path:
     Raises:
         StorageError: a remote folder is not there, is empty or cannot be read.
     """
-    fs, target = open_filesystem(path)
+    fs, target = _contact(path, "read")
     if isinstance(fs, LocalFileSystem):
         return Path(target) if "://" in os.fspath(path) else Path(path).expanduser()
     found = list_files(path)
@@ -217,7 +225,7 @@ def check_replaceable(path: StoragePath, marker: str) -> None:
     Raises:
         StorageError: the folder holds something, but no ``marker``.
     """
-    fs, folder = open_filesystem(path)
+    fs, folder = _contact(path, "read")
     local = isinstance(fs, LocalFileSystem)
     with explained(path, "read", remote=not local):
         if fs.isdir(folder) and fs.ls(folder, detail=False) and not fs.exists(f"{folder.rstrip('/')}/{marker}"):
@@ -233,7 +241,7 @@ def read_bytes(path: StoragePath) -> bytes:
     Raises:
         StorageError: it is missing, a folder or unreadable; one line naming ``path``.
     """
-    fs, target = open_filesystem(path)
+    fs, target = _contact(path, "read")
     with explained(path, "read", remote=not isinstance(fs, LocalFileSystem)):
         return cast(bytes, fs.cat_file(target))
 
@@ -254,9 +262,9 @@ def exists(path: StoragePath) -> bool:
     """Says whether ``path`` is a file or a folder.
 
     Raises:
-        StorageError: the storage could not be asked.
+        StorageError: the storage could not be reached or asked.
     """
-    fs, target = open_filesystem(path)
+    fs, target = _contact(path, "read")
     with explained(path, "read", remote=not isinstance(fs, LocalFileSystem)):
         fs.invalidate_cache()
         return bool(fs.exists(target))
@@ -272,7 +280,7 @@ def list_files(pattern: StoragePath) -> list[str]:
     Raises:
         StorageError: the storage could not be listed.
     """
-    fs, target = open_filesystem(pattern)
+    fs, target = _contact(pattern, "read")
     with explained(pattern, "read", remote=not isinstance(fs, LocalFileSystem)):
         fs.invalidate_cache()
         if fs.isfile(target):
@@ -373,7 +381,7 @@ def explained(path: StoragePath, verb: str, body: bool = False, remote: bool = F
 
 def _explain(path: StoragePath, verb: str, error: Exception) -> StorageError:
     code = getattr(error, "errno", None) or next((c for kind, c in _KINDS.items() if isinstance(error, kind)), None)
-    reason = _REMEDIES.get(code) if code is not None else None
+    reason = str(error) if isinstance(error, UnreachableError) else _REMEDIES.get(code) if code is not None else None
     if reason is None:
         text = str(getattr(error, "strerror", None) or error or type(error).__name__)
         reason = f"{' '.join(text.split())}; check the path and your access to it"
