@@ -37,8 +37,13 @@ class BigQueryServer:
 
 
 @contextmanager
-def bigquery_server(folder: Path) -> Iterator[BigQueryServer]:
-    """Runs an emulator with its data in ``folder`` until the block ends; ``STORAGE_EMULATOR_HOST`` is where it finds gs://."""
+def bigquery_server(folder: Path, **variables: str) -> Iterator[BigQueryServer]:
+    """Runs an emulator with its data in ``folder`` until the block ends; ``STORAGE_EMULATOR_HOST`` is where it finds gs://.
+
+    Args:
+        folder: empty.
+        variables: of its environment besides.
+    """
     if not (_INSTALLED / ".installed").is_file():
         pytest.skip("the BigQuery emulator is not installed: run make emulators, which says why it cannot be")
     with ExitStack() as stack:
@@ -48,7 +53,7 @@ def bigquery_server(folder: Path) -> Iterator[BigQueryServer]:
         rest, storage = (probe.getsockname()[1] for probe in probes)
     command = [_INSTALLED / "bin" / "local-bigquery", "--host", "127.0.0.1", "--port", str(rest), "--grpc-port"]
     command += [str(storage), "--project", PROJECT, "--dataset", "unused", "--data-dir", str(folder), "serve"]
-    environment = {**os.environ, "HOME": str(_INSTALLED / "home")}
+    environment = {**os.environ, "HOME": str(_INSTALLED / "home"), **variables}
     environment.pop("PYTHONPATH", None)
     pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, cwd=folder, **pipes) as process:
