@@ -63,7 +63,7 @@ def test_one_that_comes_up_is_waited_for(port: int, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_is_no_cloud_storage_or_is_configured_is_left_alone(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    reach("/tmp/a")
+    reach("shop/a")
     reach("memory://shop/a")
     monkeypatch.setitem(fsspec.config.conf, "gs", {"session_kwargs": {"trust_env": True}})
     reach("gs://shop/a")
