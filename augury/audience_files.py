@@ -32,6 +32,9 @@ IDS = ("email", "user_id")
 NO_ID = {"email": "no_email", "user_id": "no_user_id"}
 OTHER_SEGMENT, NOT_KNOWN, COPY = "other_segment", "not_known", "same_id"
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last four: full width
+_GUARD = "'"
+
 _COLUMNS = ("visitor", "probability", "segment", "known", "email_sha256")
 _PLAIN = ("visitor", "user_id", "probability", "segment")
 
@@ -48,15 +51,19 @@ class Wanted:
         segments: names as ``models.behavior.segments`` has them.
         hashed: email or user_id, to write its SHA-256 alone; None writes visitors as they are.
         platform: one of ``PLATFORMS``, whose headers are used; None for ``email_sha256`` or ``user_id_sha256``.
+        exact: write visitors and user ids as they are, even those that a spreadsheet would take for a formula.
     """
 
     segments: tuple[str, ...]
     hashed: str | None = None
     platform: str | None = None
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.hashed not in (None, *IDS):
             raise AudienceError(f"hashed is {self.hashed!r}; expected {' or '.join(IDS)}")
+        if self.exact and self.hashed is not None:
+            raise AudienceError("exact is of ids as they are, and hashed writes none; leave out one of them")
         if self.platform is not None:
             if self.platform not in PLATFORMS:
                 raise AudienceError(f"platform is {self.platform!r}; expected {' or '.join(PLATFORMS)}")
@@ -83,6 +90,7 @@ class Audience:
         version: that predicted.
         window_end_us: what the predictions are of.
         rows: visitors, or their ids, that were written.
+        formulas: rows with an id that ``guarded`` changes, or would if exact ones were not wanted.
         left_out: reason -> visitors of the predictions that were not.
     """
 
@@ -90,6 +98,7 @@ class Audience:
     version: str
     window_end_us: int
     rows: int = 0
+    formulas: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
 
 
@@ -107,8 +116,33 @@ def segment_names(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named.values()))
 
 
+def guarded(name: str) -> str:
+    """Returns an id with an apostrophe before it if a spreadsheet would take it for a formula, so that it is text.
+
+    Ids come from outside: whoever sends an event chooses one. An id that begins with an apostrophe gets another one, so
+    that taking off the first, where there is one, always gives the id.
+    """
+    return f"{_GUARD}{name}" if name.startswith((*_FORMULA, _GUARD)) else name
+
+
+def check_output(output: str, overwrite: bool) -> None:
+    """Refuses a list that is there already, unless it may be replaced.
+
+    Raises:
+        AudienceError: it is there.
+        StorageError: the storage could not be reached or asked.
+    """
+    if not overwrite and exists(output):
+        raise AudienceError(f"{output} is there already; choose another output or pass --overwrite")
+
+
 def write_audience(
-    predictions: str, output: str, wanted: Wanted, model: str | None = None, tombstones: str | None = None
+    predictions: str,
+    output: str,
+    wanted: Wanted,
+    model: str | None = None,
+    tombstones: str | None = None,
+    overwrite: bool = False,
 ) -> Audience:
     """Writes an audience from the folder of a batch prediction; the file appears whole or not at all.
 
@@ -121,11 +155,13 @@ def write_audience(
         wanted: who belongs to it.
         model: what must have predicted; None takes any.
         tombstones: a folder of tombstones besides.
+        overwrite: replace the CSV if it is there.
 
     Raises:
-        AudienceError: the folder holds no whole prediction, or another model's.
+        AudienceError: the CSV is there, or the folder holds no whole prediction, or another model's.
         StorageError: something cannot be read or written.
     """
+    check_output(output, overwrite)
     card = _card(predictions)
     if model is not None and card["model"] != model:
         raise AudienceError(f"{predictions} was predicted by {card['model']!r}, not by {model!r}; name that model")
@@ -145,7 +181,9 @@ def write_audience(
                     found.left_out[COPY] += 1
                     continue
                 seen.add(row[0])
-                rows.writerow(row)
+                safe = tuple(map(guarded, row))
+                found.formulas += safe != row
+                rows.writerow(row if wanted.exact else safe)
                 found.rows += 1
     return found
 

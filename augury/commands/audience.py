@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from augury.audience_files import Wanted, segment_names, write_audience
+from augury.audience_files import Wanted, check_output, segment_names, write_audience
 from augury.commands import screen
 from augury.commands.batch_predict import predict, show_predictions
 from pipelines.batch_options import BatchPredictOptions
@@ -26,7 +26,11 @@ def audience(
         str | None, typer.Option(help="write only the SHA-256 of an id, where it is known: email or user_id")
     ] = None,
     platform: Annotated[str | None, typer.Option(help="name the column as google or meta want it")] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="write ids as they are, also those that a spreadsheet takes for a formula")
+    ] = False,
     tombstones: Annotated[str | None, typer.Option(help="a folder of tombstones to leave out besides")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="replace the output if it is there")] = False,
 ) -> None:
     """Export the visitors of a segment as a list.
 
@@ -41,9 +45,10 @@ def audience(
     - `augury audience purchase --segment very-high --predictions predictions --hashed email --platform google`
     - `augury audience purchase --segment high --segment very-high --events archive/events --hashed user_id`
     """
-    wanted = Wanted(segment_names(segment), hashed, platform)
+    wanted = Wanted(segment_names(segment), hashed, platform, exact)
     if (predictions is None) == (not events):
         raise typer.BadParameter("give either --predictions or --events", param_hint="--predictions")
+    check_output(output, overwrite)
     with tempfile.TemporaryDirectory(prefix="augury-audience-") as folder:
         if predictions is None:
             predictions = f"{folder}/predictions"
@@ -58,7 +63,7 @@ def audience(
                 tombstones=tombstones,
             )
             show_predictions(predict(options, []), predictions)
-        found = write_audience(predictions, output, wanted, model, tombstones)
+        found = write_audience(predictions, output, wanted, model, tombstones, overwrite)
     names = ", ".join(wanted.segments)
     screen.line(
         f"{output}: {found.rows:,} of {found.model} {found.version}, {names}, as of "
@@ -67,5 +72,8 @@ def audience(
     if found.left_out:
         rows = [(reason, number) for reason, number in found.left_out.most_common()]
         screen.table("Left out", ("reason", "visitors"), rows, right=(1,))
+    if found.formulas:
+        how = "open it as text" if exact else "an apostrophe is before them, and --exact leaves it out"
+        screen.note(f"note: a spreadsheet would take {found.formulas:,} of the ids for formulas: {how}")
     if not found.rows:
         screen.note("note: the list is empty")

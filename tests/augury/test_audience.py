@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from augury.audience_files import AudienceError, Wanted, segment_names, write_audience
+from augury.audience_files import AudienceError, Wanted, guarded, segment_names, write_audience
 from augury.cli import app
 from features.tombstones import Tombstones
 from tests.pipelines.test_batch_files import lines
@@ -85,6 +85,51 @@ def test_a_segment_as_people_read_it(predictions: Path, tmp_path: Path) -> None:
     assert (found.rows, found.left_out) == (3, {"other_segment": 2, "forgotten": 1, "not_known": 1})
 
 
+def test_what_a_spreadsheet_takes_for_a_formula_is_text_unless_it_is_wanted_exactly(
+    predictions: Path, tmp_path: Path
+) -> None:
+    names = ["=1+1", "+49301", "-x", "@SUM(A1)", "\t=1", "\uff1d1", "'q", "user:=2", "user:-2", "a=1", "user:+3"]
+    rows = [row(name, 0.5, "very high", email_sha256=EMAIL) for name in names]
+    for part in predictions.glob("predictions-*"):
+        part.unlink()
+    pq.write_table(pa.Table.from_pylist(rows, PREDICTION_SCHEMA), predictions / "predictions-00000-of-00001.parquet")
+    found = write_audience(str(predictions), str(tmp_path / "safe.csv"), Wanted(("very high",)))
+    assert [each[:2] for each in read(tmp_path / "safe.csv")[1:]] == [
+        ["'=1+1", ""],
+        ["'+49301", ""],
+        ["'-x", ""],
+        ["'@SUM(A1)", ""],
+        ["'\t=1", ""],
+        ["'\uff1d1", ""],
+        ["''q", ""],
+        ["user:=2", "'=2"],
+        ["user:-2", "'-2"],
+        ["a=1", ""],
+        ["user:+3", "'+3"],
+    ]
+    assert (found.rows, found.formulas) == (11, 10)
+    assert [guarded(name).removeprefix("'") for name in names] == names
+    found = write_audience(str(predictions), str(tmp_path / "exact.csv"), Wanted(("very high",), exact=True))
+    assert [each[0] for each in read(tmp_path / "exact.csv")[1:]] == names
+    assert [each[1] for each in read(tmp_path / "exact.csv")[8:]] == ["=2", "-2", "", "+3"]
+    assert found.formulas == 10
+    found = write_audience(str(predictions), str(tmp_path / "hashed.csv"), Wanted(("very high",), "user_id"))
+    assert [each[0] for each in read(tmp_path / "hashed.csv")[1:]] == [
+        hashlib.sha256(name).hexdigest() for name in (b"=2", b"-2", b"+3")
+    ]
+    assert found.formulas == 0
+
+
+def test_a_list_that_is_there_is_replaced_only_when_asked(predictions: Path, tmp_path: Path) -> None:
+    output = tmp_path / "a.csv"
+    output.write_text("mine")
+    with pytest.raises(AudienceError, match="a.csv is there already; choose another output or pass --overwrite"):
+        write_audience(str(predictions), str(output), Wanted(("low",)))
+    assert output.read_text() == "mine"
+    write_audience(str(predictions), str(output), Wanted(("low",)), overwrite=True)
+    assert read(output)[1][0] == "low"
+
+
 @pytest.mark.parametrize(
     ("wanted", "header", "ids", "left_out"),
     [
@@ -128,9 +173,10 @@ def test_names_of_segments() -> None:
         ({"platform": "bing", "hashed": "email"}, "platform is 'bing'; expected google or meta"),
         ({"platform": "google", "hashed": "user_id"}, "google takes no list of hashed user_id"),
         ({"platform": "meta"}, "meta takes no list of hashed visitors"),
+        ({"hashed": "email", "exact": True}, "exact is of ids as they are, and hashed writes none"),
     ],
 )
-def test_what_a_platform_does_not_take_is_refused(change: dict[str, str], message: str) -> None:
+def test_what_a_platform_does_not_take_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(AudienceError, match=message):
         Wanted(("high",), **change)
 
@@ -161,5 +207,8 @@ def test_the_commands_from_events_to_a_list(registry: Path, tmp_path: Path) -> N
     assert first == f"email_sha256\n{hashlib.sha256(b'ann@example.com').hexdigest()}\n"
     assert "1 of purchase" in done.output and "no_email" in done.output
     done = CliRunner().invoke(app, [*listed, "--events", events, *asked])
+    assert done.exit_code == 1
+    assert "is there already" in " ".join(done.output.split())
+    done = CliRunner().invoke(app, [*listed, "--events", events, *asked, "--overwrite"])
     assert (done.exit_code, (tmp_path / "a.csv").read_text()) == (0, first)
     assert CliRunner().invoke(app, listed).exit_code == 2
