@@ -50,7 +50,7 @@ def main() -> None:
         "bq-source",
         [
             _figure(
-                "bq_source_vs_beam", "wall", rows, keeping, "on the clock, the emulator keeping its memory", ">= 5"
+                "bq_source_vs_beam", "wall", rows, keeping, "on the clock, an emulator that keeps its memory", ">= 5"
             ),
             _figure("bq_source_vs_beam_plain", "wall", rows, plain, "on the clock, an emulator as it comes"),
             _figure("bq_source_vs_beam_cpu", "cpu", rows, keeping, "of the reading process's CPU"),
@@ -89,10 +89,14 @@ def _figure(id: str, measure: str, rows: int, taken: dict[str, list[_Taken]], me
     }
     ours = a_second.pop("ours")
     best = max(a_second, key=lambda side: a_second[side])
-    others = "".join(f", with {side} {number:,.0f}" for side, number in a_second.items() if side != best)
+    others = "".join(
+        f", with {side} {number:,.0f} (median of {len(taken[side])})"
+        for side, number in a_second.items()
+        if side != best
+    )
     text = (
         f"events per second {meaning}: {rows} events, canonical ones by our source {ours:,.0f} over dictionaries by "
-        f"ReadFromBigQuery(DIRECT_READ), with {best} {a_second[best]:,.0f}{others}; medians of {len(taken['ours'])}"
+        f"ReadFromBigQuery(DIRECT_READ), with {best} {a_second[best]:,.0f} (medians of {len(taken['ours'])}){others}"
     )
     return Figure(id, text, ours / a_second[best], "ratio", reach)
 
