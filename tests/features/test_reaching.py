@@ -47,9 +47,18 @@ def test_every_reading_and_writing_tells_it(port: int, monkeypatch: pytest.Monke
 
 def test_a_storage_that_never_answers_is_given_up(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reaching, "REACH_SECONDS", 0.1)
-    monkeypatch.setattr(socket, "create_connection", lambda *given, **named: threading.Event().wait(5))
+    asked, over = threading.Event(), threading.Event()
+
+    def silent(*given: object, **named: object) -> None:
+        asked.set()
+        over.wait()
+        raise OSError("over")
+
+    monkeypatch.setattr(socket, "create_connection", silent)
     with pytest.raises(UnreachableError, match=rf"127.0.0.1:{port} cannot be reached \(no answer\)"):
         reach("gs://shop/a")
+    assert asked.is_set()
+    over.set()
 
 
 def test_one_that_comes_up_is_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
