@@ -97,7 +97,8 @@ def _figure(id: str, measure: str, rows: int, taken: dict[str, list[_Taken]], me
     )
     text = (
         f"events per second {meaning}: {rows} events, canonical ones by our source {ours:,.0f} over dictionaries by "
-        f"ReadFromBigQuery(DIRECT_READ), with {best} {a_second[best]:,.0f} (median of {len(taken[best])}){others}; ours a median of {len(taken['ours'])}"
+        f"ReadFromBigQuery(DIRECT_READ), with {best} {a_second[best]:,.0f} (median of {len(taken[best])}){others}; "
+        f"ours a median of {len(taken['ours'])}"
     )
     return Figure(id, text, ours / a_second[best], "ratio", reach)
 
