@@ -35,6 +35,16 @@ class ReadQueryRows(beam.PTransform):
                 use_standard_sql=True,
                 use_json_exports=True,  # as Avro, dates and decimals would be Python objects
             )
+            | "RowsToTables" >> RowsToTables()
+        )
+
+
+class RowsToTables(beam.PTransform):
+    """Dictionaries -> tables of their rows, some thousand each."""
+
+    def expand(self, rows: beam.PCollection) -> Any:
+        return (
+            rows
             | "BatchRows" >> beam.BatchElements(min_batch_size=_FEWEST_ROWS, max_batch_size=CHUNK_ROWS)
             | "TableOfRows" >> beam.Map(_table)
         )
