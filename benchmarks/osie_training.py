@@ -17,7 +17,7 @@ from features.images import decode_image
 from models.attention.predictor import Predictor
 from models.processes import run_module
 from pipelines.attention_examples import make_attention_examples
-from pipelines.attention_recipe import AttentionExamplesOptions
+from pipelines.attention_options import AttentionExamplesOptions
 
 WEIGHTS = OSIE.parents[1] / "weights" / "mobilenet_v2-b0353104.pth"
 

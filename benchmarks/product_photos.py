@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.creative_examples import make_creative_examples
-from pipelines.creative_recipe import CreativeExamplesOptions
+from pipelines.creative_options import CreativeExamplesOptions
 
 DATA = Path(os.environ.get("AUGURY_DATA", Path(__file__).parents[2] / "shared" / "data")) / "products"
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from pipelines.attention_recipe import AttentionExamplesOptions
+from pipelines.attention_options import AttentionExamplesOptions
 from pipelines.batch_options import BatchPredictOptions
 from pipelines.behavior_recipe import ExamplesOptions
-from pipelines.creative_recipe import CreativeExamplesOptions
+from pipelines.creative_options import CreativeExamplesOptions
 from pipelines.ingest_events import IngestOptions
 from pipelines.outcome_options import OutcomeOptions
 from pipelines.warm_options import WarmStoreOptions

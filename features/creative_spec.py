@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
+from features.creative_names import DEFAULT_VARIANTS
 from features.fields import Tensor
 from features.fingerprinted import FingerprintedSpec
 from features.strict import FeatureSpecError, known_keys, one_of, texts, whole
-from features.variants import DEFAULT_VARIANTS, Variant, load_variant, variant_params
+from features.variants import Variant, load_variant, variant_params
 
 SPEC = "creative_spec.json"
 """The file of a data set, and of an artifact, that holds the spec."""

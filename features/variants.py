@@ -223,9 +223,6 @@ _SHIPPED = {
 }
 _VARIANTS = PluginGroup(ENTRY_POINT_GROUP, _SHIPPED, Variant, "variant", "variant", VariantError)
 
-DEFAULT_VARIANTS = ("original", "brighter", "darker", "rotated", "sketch", "swivel")
-"""The six that are made by default; their order is that of the recogniser's outputs."""
-
 
 def variant_names() -> dict[str, str]:
     """Returns name -> ``module:class`` of every variant that can be loaded, sorted by name.

@@ -7,7 +7,8 @@ from typing import Any
 import apache_beam as beam
 
 from features.images import ImageLimits
-from pipelines.attention_recipe import WORKER_MODULES, AttentionExamplesOptions, AttentionRecipe, make_attention_recipe
+from pipelines.attention_options import WORKER_MODULES, AttentionExamplesOptions
+from pipelines.attention_recipe import AttentionRecipe, make_attention_recipe
 from pipelines.dataset_job import make_pooled_dataset
 from pipelines.launch import main, print_json
 from pipelines.options import parse_options

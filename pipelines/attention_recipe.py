@@ -1,25 +1,18 @@
-"""What an attention-examples job is asked to do, checked and made concrete before any work begins."""
+"""What an attention-examples job comes to: its options made concrete before any work begins."""
 
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from features.attention_spec import DEFAULT_MERGE, AttentionSpec
-from features.errors import AuguryError
-from features.options import option
 from features.storage import explained, list_files, open_filesystem
+from pipelines.attention_options import IMAGES_PER_SHARD, MAX_SHARDS, AttentionExamplesOptions, AttentionOptionError
 from pipelines.attention_sets import GazeSet, GazeSource, SetsFile, read_sets
 from pipelines.split_table import read_split_table
-from pipelines.worker_pool import MOST_PROCESSES
 from transforms.attention_work import GazeTask, ImageTask, stem_of
 from transforms.image_sets import SplitShares
-
-IMAGES_PER_SHARD = 50
-MAX_SHARDS = 4096
-WORKER_MODULES = ("pipelines.attention_examples",)
-"""What worker processes import before there is work for them."""
 
 UNPACKED_SHARE = 0.25
 """How much of the time of a compressed table's byte one takes to read that is not compressed."""
@@ -29,60 +22,6 @@ FILES_PER_TASK = 64
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
 """Names that are taken for images; whether they are is found out when they are read."""
-
-
-class AttentionOptionError(AuguryError, ValueError):
-    """An option of an attention-examples job that cannot be, or a set that is not there."""
-
-
-@dataclass(frozen=True)
-class AttentionExamplesOptions:
-    """Options of ``pipelines.attention_examples``; each is a command-line flag of that name."""
-
-    sets: str = field(metadata={"help": "TOML file that describes the sets of gaze, see docs/gaze.md"})
-    output: str = field(metadata={"help": "folder for the data set; local or gs://"})
-    width: int = option(320, "of stored images and maps, pixels")
-    height: int = option(240, "of stored images and maps, pixels")
-    sigma_px: float = option(24.0, "sigma of the Gaussian, pixels of the original image, where a set names no other")
-    resample_by: str = option("time", "how cursor samples are thinned: time, distance or none")
-    resample_step: float = option(20.0, "milliseconds or pixels between two cursor points")
-    image_format: str = option("jpeg", "jpeg or png, of stored images")
-    jpeg_quality: int = option(95, "1 to 100")
-    validation: float = option(0.1, "share of validation, of images without an official split")
-    test: float = option(0.1, "share of test, of images without an official split")
-    seed: int = option(0, "seed of the split")
-    near_bits: int = option(4, "most differing bits of the hashes of near-duplicates, 0 to 31; -1 looks for none")
-    shards: int | None = option(None, f"number of shards; by default one for every {IMAGES_PER_SHARD} images")
-    max_bad_share: float = option(0.05, "fail when more than this share of the rows or images is rejected")
-    dead_letter: str | None = option(None, "folder for what is rejected; by default <output>-dead-letter")
-    processes: int = option(1, "processes on this machine that share the work, a core each")
-    overwrite: bool = option(False, "replace the output if it is there")
-
-    def __post_init__(self) -> None:
-        limits = (("max_bad_share", 0, 1), ("validation", 0, 1), ("test", 0, 1), ("near_bits", -1, 31))
-        for name, least, most in (
-            *limits,
-            ("shards", 1, MAX_SHARDS),
-            ("seed", 0, 2**32 - 1),
-            ("processes", 1, MOST_PROCESSES),
-        ):
-            value = getattr(self, name)
-            if value is not None and not least <= value <= most:
-                raise AttentionOptionError(f"{name} is {value}; expected {least} to {most}")
-        if self.validation + self.test >= 1:
-            raise AttentionOptionError(
-                f"validation {self.validation} and test {self.test} leave nothing to train on; expected less than 1"
-            )
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Every path that the job reads or writes, but for those that the sets file names."""
-        return self.sets, self.output, self.dead_letter_folder
-
-    @property
-    def dead_letter_folder(self) -> str:
-        """Where what is rejected goes."""
-        return self.dead_letter or f"{self.output.rstrip('/')}-dead-letter"
 
 
 @dataclass(frozen=True)

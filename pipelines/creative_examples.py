@@ -7,7 +7,8 @@ from typing import Any
 import apache_beam as beam
 
 from features.images import ImageLimits
-from pipelines.creative_recipe import WORKER_MODULES, CreativeExamplesOptions, CreativeRecipe, make_creative_recipe
+from pipelines.creative_options import WORKER_MODULES, CreativeExamplesOptions
+from pipelines.creative_recipe import CreativeRecipe, make_creative_recipe
 from pipelines.dataset_job import make_pooled_dataset
 from pipelines.launch import main, print_json
 from pipelines.options import parse_options

@@ -25,6 +25,7 @@ from features.errors import AuguryError
 from features.storage import exists
 from pipelines.pooled_workers import PooledRunner
 from pipelines.quick_start import stays_here
+from pipelines.step_times import leave_out_step_times
 from pipelines.worker_pool import WORKER_ENDED, WorkerPool
 
 _LOST_WORKER = ("Channel closed prematurely", "SDK worker disconnected")
@@ -106,6 +107,7 @@ def choose_runner(options: PipelineOptions, pool: WorkerPool | None = None) -> P
             )
         return PooledRunner(pool)
     if local:
+        leave_out_step_times()
         return FnApiRunner()
     given = options.get_all_options()
     for program, remedy in _PROGRAMS.items():

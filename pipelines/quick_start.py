@@ -37,10 +37,12 @@ def import_beam(paths: Sequence[str], beam_flags: Sequence[str] = ()) -> None:
     logging.disable(logging.WARNING)  # Beam warns of every file system it goes without
     gc.disable()  # an import makes no garbage to speak of, and looking for it takes a tenth of the time
     try:
+        import apache_beam.pipeline
         import apache_beam.utils.interactive_utils
 
-        if "IPython" not in sys.modules:  # else the first step of a pipeline imports all of it to ask if it is running
-            apache_beam.utils.interactive_utils.is_in_ipython = lambda: False
+        if "IPython" not in sys.modules:  # else a pipeline imports all of it, to ask whether it is running
+            for asks in (apache_beam.utils.interactive_utils, apache_beam.pipeline):
+                asks.is_in_ipython = lambda: False
         pa.array([0])  # pyarrow too looks for pandas, once, when the first array is made
     finally:
         logging.disable(before)

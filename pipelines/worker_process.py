@@ -17,6 +17,9 @@ import orjson
 
 from pipelines.quick_start import import_beam
 
+_ENDS_SECONDS = 5
+"""How long workers are waited for that should have ended."""
+
 _STATE_CACHE_BYTES = 100 << 20
 """What a worker keeps of side inputs; the default of Beam's own worker processes."""
 
@@ -41,7 +44,7 @@ def serve(begin: dict[str, Any]) -> None:
     while True:
         message, links, _, _ = socket.recv_fds(commands, 4096, 1)
         if not message:
-            return
+            _end()
         if os.fork():
             os.close(links[0])
             continue
@@ -58,6 +61,17 @@ def serve(begin: dict[str, Any]) -> None:
             os._exit(status)
 
 
+def _end() -> None:
+    """Ends this process once its workers have, so that somebody is there who takes note of their end.
+
+    The launcher waits for it, so nothing that was imported is taken apart.
+    """
+    signal.alarm(_ENDS_SECONDS)  # which ends it at the latest
+    with suppress(ChildProcessError):  # there are none any more
+        os.waitpid(-1, 0)
+    os._exit(0)
+
+
 def _work(command: dict[str, str], beam_flags: list[str]) -> None:
     """Serves the runner until it has no more work."""
     from apache_beam.internal import pickler
@@ -67,10 +81,12 @@ def _work(command: dict[str, str], beam_flags: list[str]) -> None:
     from apache_beam.runners.worker.sdk_worker import SdkHarness
 
     from pipelines.launch import beam_options
+    from pipelines.step_times import leave_out_step_times
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     gc.enable()
     one_thread()
+    leave_out_step_times()
     _log_once()
     options = beam_options(beam_flags)
     FileSystems.set_options(options)

@@ -21,8 +21,6 @@ from features.conversions import CONVERSION_SCHEMA, KEYS, SIMULATED, TRUTH
 from features.creative_spec import COUNTS, CreativeSpec
 from transforms.creative_work import Product
 
-KINDS = ("paper", "campaigns")
-
 LIKELY, UNLIKELY = 0.8, 0.2
 CONVERTING = ("brighter", "rotated")
 """What the paper's simulation lets convert."""
@@ -51,7 +49,7 @@ class Simulation:
     """What is simulated.
 
     Attributes:
-        kind: one of ``KINDS``.
+        kind: one of ``features.creative_names.SIMULATIONS``.
         seed: of all that is drawn.
         sends: messages with each variant of a product in each campaign.
         campaigns: campaigns that a product is in; ``paper`` has one.

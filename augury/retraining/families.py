@@ -22,9 +22,9 @@ from features.storage import list_files, read_text
 from models.attention.options import TrainOptions as AttentionOptions
 from models.behavior.options import TrainOptions as BehaviorOptions
 from models.creative.conversion.options import ConversionOptions
-from pipelines.attention_recipe import AttentionExamplesOptions
+from pipelines.attention_options import AttentionExamplesOptions
 from pipelines.behavior_recipe import ExamplesOptions, check_options
-from pipelines.creative_recipe import CreativeExamplesOptions
+from pipelines.creative_options import CreativeExamplesOptions
 from pipelines.embeddings_options import CreativeEmbeddingsOptions
 
 _CARD = "model_card.json"

@@ -15,11 +15,13 @@ from features.creative_spec import SPEC, CreativeSpec
 from models.creative.recognizer import Recognizer  # noqa: F401  # what its pipeline pickles
 from pipelines import (
     attention_examples,
+    attention_options,
     attention_recipe,
     behavior_examples,
     behavior_recipe,
     creative_embeddings,
     creative_examples,
+    creative_options,
     creative_recipe,
     ingest_events,
     outcome_options,
@@ -41,13 +43,13 @@ EXAMPLES = {
     "behavior": (behavior_job, behavior_recipe.ExamplesOptions, behavior_recipe.make_recipe, behavior_examples),
     "attention": (
         attention_job,
-        attention_recipe.AttentionExamplesOptions,
+        attention_options.AttentionExamplesOptions,
         attention_recipe.make_attention_recipe,
         attention_examples,
     ),
     "creative": (
         creative_job,
-        creative_recipe.CreativeExamplesOptions,
+        creative_options.CreativeExamplesOptions,
         creative_recipe.make_creative_recipe,
         creative_examples,
     ),

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from features import variants
+from features.creative_names import DEFAULT_VARIANTS
 from features.variants import (
-    DEFAULT_VARIANTS,
     ENTRY_POINT_GROUP,
     Brighter,
     Darker,

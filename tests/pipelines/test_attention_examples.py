@@ -17,7 +17,7 @@ from features.attention_spec import AttentionSpec
 from features.errors import AuguryError
 from features.gaze_density import decode_map, density
 from pipelines.attention_examples import make_attention_examples
-from pipelines.attention_recipe import AttentionExamplesOptions, AttentionOptionError
+from pipelines.attention_options import AttentionExamplesOptions, AttentionOptionError
 from pipelines.attention_sets import SetsFileError
 from pipelines.launch import PipelineFailedError
 from pipelines.split_table import SplitTableError

@@ -21,7 +21,8 @@ from features.variants import VariantError
 from features.variants_stored import make_variants
 from pipelines import creative_recipe
 from pipelines.creative_examples import make_creative_examples
-from pipelines.creative_recipe import CreativeExamplesOptions, CreativeOptionError, make_creative_recipe
+from pipelines.creative_options import CreativeExamplesOptions, CreativeOptionError
+from pipelines.creative_recipe import make_creative_recipe
 from pipelines.launch import PipelineFailedError
 from transforms.creative_work import PhotoTask
 

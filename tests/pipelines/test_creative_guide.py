@@ -15,7 +15,8 @@ from features.conversions import COUNTS, EVENTS, KEYS, REASONS
 from features.conversions_tables import WRONG_COLUMNS
 from features.creative_spec import CreativeSpec
 from features.variants import ENTRY_POINT_GROUP, Variant, load_variant, variant_params
-from pipelines.creative_recipe import DUPLICATE_PRODUCT, NO_PRODUCT, CreativeExamplesOptions
+from pipelines.creative_options import CreativeExamplesOptions
+from pipelines.creative_recipe import DUPLICATE_PRODUCT, NO_PRODUCT
 from transforms.make_variants import MISSING, UNREADABLE
 
 ROOT = Path(__file__).parents[2]

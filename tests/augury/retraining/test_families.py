@@ -9,7 +9,7 @@ from augury.retraining.families import Places, family_of
 from augury.retraining.window import DataWindow, WindowRule
 from features.errors import AuguryError
 from pipelines.behavior_recipe import ExamplesOptions
-from pipelines.creative_recipe import CreativeExamplesOptions
+from pipelines.creative_options import CreativeExamplesOptions
 from pipelines.embeddings_options import CreativeEmbeddingsOptions
 from pipelines.options import parse_options
 

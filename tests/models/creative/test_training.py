@@ -105,7 +105,7 @@ def test_an_output_that_exists_is_kept(artifact, examples, make) -> None:
 
 
 def test_seven_variants_make_seven_outputs(make, tmp_path) -> None:
-    from features.variants import DEFAULT_VARIANTS
+    from features.creative_names import DEFAULT_VARIANTS
 
     names = (*DEFAULT_VARIANTS, "recoloured")
     spec = CreativeSpec(width=32, height=32, variants=tuple(map(VariantSpec, names)))
