@@ -30,7 +30,7 @@ def main() -> None:
     """Measures and writes ``benchmarks/results/attention-pipeline.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scratch", help="folder for the examples, some hundred MB; a temporary one by default")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each side; medians are taken")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each side; medians are taken")
     given = parser.parse_args()
     osie = Path(os.environ.get("AUGURY_DATA", "../shared/data")).resolve() / "osie"
     if not (osie / "images").is_dir():
