@@ -3,6 +3,7 @@
 import argparse
 
 from pipelines.creative_options import WORKER_MODULES, CreativeExamplesOptions
+from pipelines.quick_start import import_beam
 from pipelines.worker_pool import worker_pool
 
 
@@ -17,8 +18,6 @@ def main() -> None:
         catalogue=given.photos, output=given.output, processes=given.processes, simulate="campaigns", overwrite=True
     )
     with worker_pool(options.processes, WORKER_MODULES, options.paths) as pool:
-        from pipelines.quick_start import import_beam
-
         import_beam(options.paths)
         from pipelines.creative_examples import make_creative_examples
 

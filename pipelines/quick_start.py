@@ -3,6 +3,8 @@
 ``import apache_beam`` also imports pandas, MongoDB's client and those of every cloud it can read from: most of
 its second. All are optional for Beam, which looks whether they can be imported and does without. A job that reads and
 writes local files on the DirectRunner never uses one; ``apache_beam.io`` then has no BigQuery or Pub/Sub in it.
+
+This module itself imports nothing large, so that a command can have it at hand before it starts its workers.
 """
 
 import gc
@@ -11,10 +13,6 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from types import ModuleType
-
-import pyarrow as pa
-
-from features.storage import StorageError, is_local
 
 _OPTIONAL = (
     *("pandas", "google.cloud.", "apitools", "bson", "pymongo"),
@@ -39,6 +37,7 @@ def import_beam(paths: Sequence[str], beam_flags: Sequence[str] = ()) -> None:
     try:
         import apache_beam.pipeline
         import apache_beam.utils.interactive_utils
+        import pyarrow as pa
 
         if "IPython" not in sys.modules:  # else a pipeline imports all of it, to ask whether it is running
             for asks in (apache_beam.utils.interactive_utils, apache_beam.pipeline):
@@ -55,6 +54,8 @@ def import_beam(paths: Sequence[str], beam_flags: Sequence[str] = ()) -> None:
 
 def stays_here(path: str) -> bool:
     """Says whether a path is on this machine; of one that cannot be, whoever reads it says what is wrong with it."""
+    from features.storage import StorageError, is_local
+
     try:
         return is_local(path)
     except StorageError:

@@ -7,6 +7,7 @@ import typer
 from augury.commands import screen
 from augury.commands.flags import split_flags, takes
 from pipelines.attention_options import WORKER_MODULES, AttentionExamplesOptions
+from pipelines.quick_start import import_beam
 from pipelines.worker_pool import worker_pool
 
 
@@ -34,8 +35,6 @@ def attention_examples(
     beam_flags = split_flags(beam)
     pool = worker_pool(options.processes, WORKER_MODULES, options.paths, beam_flags)
     with screen.spinner("making examples"), pool as workers:
-        from pipelines.quick_start import import_beam
-
         import_beam(options.paths, beam_flags)
         from pipelines.attention_examples import make_attention_examples
 

@@ -7,6 +7,7 @@ import typer
 from augury.commands import screen
 from augury.commands.flags import split_flags, takes
 from pipelines.embeddings_options import WORKER_MODULES, CreativeEmbeddingsOptions
+from pipelines.quick_start import import_beam
 from pipelines.worker_pool import worker_pool
 
 
@@ -31,8 +32,6 @@ def creative_embeddings(
     beam_flags = split_flags(beam)
     pool = worker_pool(options.processes, WORKER_MODULES, options.paths, beam_flags)
     with screen.spinner("computing vectors"), pool as workers:
-        from pipelines.quick_start import import_beam
-
         import_beam(options.paths, beam_flags)
         from pipelines.creative_embeddings import make_creative_embeddings
 
