@@ -15,12 +15,23 @@ from typing import Any
 import numpy as np
 
 from features.errors import AuguryError
-from features.storage import open_atomic
+from features.storage import list_files, open_atomic
 from models.options import TrainingRun
 
 
 class TrainingError(AuguryError, ValueError):
     """A training that cannot start, go on or end well."""
+
+
+def check_new(output: str) -> None:
+    """Refuses an output that is there already.
+
+    Raises:
+        TrainingError: it is.
+        StorageError: it cannot be looked for.
+    """
+    if list_files(output):
+        raise TrainingError(f"{output} exists already; choose another --output, or remove it")
 
 
 class CheckpointFile:

@@ -4,8 +4,7 @@ from typing import Any
 
 import torch
 
-from features.storage import list_files
-from models.checkpoint import TrainingError
+from models.checkpoint import check_new
 from models.events import EventFile
 from models.fit_checkpoint import Checkpoint
 from models.fit_options import FitOptions
@@ -22,8 +21,7 @@ def begin(options: FitOptions) -> torch.device:
         OptionError: there is no such device here.
         StorageError: the output cannot be looked for.
     """
-    if list_files(options.output):
-        raise TrainingError(f"{options.output} exists already; choose another --output, or remove it")
+    check_new(options.output)
     device = choose_device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)

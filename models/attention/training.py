@@ -23,14 +23,14 @@ from models.attention.network import AttentionNetwork, is_probability
 from models.attention.options import OptionError, TrainOptions
 from models.attention.predictor import Predictor
 from models.attention.quantize import agreement, quantize
-from models.checkpoint import TrainingError, identity_of
+from models.checkpoint import identity_of
 from models.fit_checkpoint import Checkpoint
 from models.fit_run import begin, fit
 from models.fitting import FitState
 from models.progress import Progress
 from models.weights import save_weights
 
-__all__ = ["Progress", "TrainingError", "train"]
+__all__ = ["train"]
 
 _PROBES = 4
 _CALIBRATION_IMAGES = 32

@@ -16,7 +16,7 @@ import tensorflow as tf
 from features.fingerprinted import DATASET_CARD
 from features.spec import FeatureSpec
 from features.splits import SPLITS
-from features.storage import StorageError, StoragePath, list_files, write_folder_atomic
+from features.storage import StorageError, StoragePath, write_folder_atomic
 from models.artifact import write_json, write_text
 from models.behavior import golden
 from models.behavior.baselines import TreesOptions, base_rate, train_boosted_trees
@@ -33,11 +33,11 @@ from models.behavior.network import BehaviorNetwork
 from models.behavior.options import TrainOptions
 from models.behavior.predictor import Predictor
 from models.behavior.report import render_report
-from models.checkpoint import TrainingError, identity_of
+from models.checkpoint import check_new, identity_of
 from models.examples_folder import DatasetError
 from models.progress import Progress
 
-__all__ = ["Progress", "TrainingError", "train"]
+__all__ = ["train"]
 
 
 def train(options: TrainOptions, progress: Progress = lambda *_: None) -> StoragePath:
@@ -53,8 +53,7 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Storag
         TrainingError, OptionError, DatasetError, GoldenError, StorageError: one line each; nothing is left behind but
             the work folder.
     """
-    if list_files(options.output):
-        raise TrainingError(f"{options.output} exists already; choose another --output, or remove it")
+    check_new(options.output)
     tf.config.experimental.enable_op_determinism()
     started = time.monotonic()
     folder = ExamplesFolder.open(options.examples)

@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from features.storage import StoragePath, list_files, read_bytes, read_text
-from models.checkpoint import TrainingError
+from features.storage import StoragePath, read_bytes, read_text
+from models.checkpoint import check_new
 from models.creative import golden
 from models.creative.dataset import ExamplesFolder, Split
 from models.creative.members import EnsembleNetwork, open_member
 from models.creative.options import EnsembleOptions
 from models.creative.recognizer import MODEL_FILE
-from models.creative.writing import Origin, write_artifact
+from models.creative.writing import write_artifact
 from models.examples_folder import DatasetError
 from models.progress import Progress
 
@@ -33,17 +33,23 @@ def combine(options: EnsembleOptions, progress: Progress = lambda *_: None) -> S
             behind.
     """
     started = time.monotonic()
-    if list_files(options.output):
-        raise TrainingError(f"{options.output} exists already; choose another --output, or remove it")
+    check_new(options.output)
     folder = ExamplesFolder.open(options.examples)
     splits = folder.read_all()
     members = []
     for name in options.member_folders:
         members.append(open_member(name, folder.spec))
         _check_unlearnt(name, splits["test"])
-    card = {"arguments": options.to_dict(), "members": [_card(name) for name in options.member_folders]}
-    network, origin = EnsembleNetwork(members).eval(), Origin(card, started)
-    write_artifact(network, folder, splits, origin, options.output, options.golden_products, progress)
+    write_artifact(
+        EnsembleNetwork(members).eval(),
+        folder,
+        splits,
+        options.output,
+        origin={"arguments": options.to_dict(), "members": [_card(name) for name in options.member_folders]},
+        started=started,
+        golden_products=options.golden_products,
+        progress=progress,
+    )
     return options.artifact
 
 

@@ -11,7 +11,7 @@ from models.creative.dataset import ExamplesFolder
 from models.creative.fitting import Fitter
 from models.creative.network import VariantNetwork
 from models.creative.options import TrainOptions
-from models.creative.writing import Origin, write_artifact
+from models.creative.writing import write_artifact
 from models.fit_checkpoint import Checkpoint
 from models.fit_run import begin, fit
 from models.progress import Progress
@@ -49,18 +49,21 @@ def train(options: TrainOptions, progress: Progress = lambda *_: None) -> Storag
         checkpoint.restore(fitter)
     fit(fitter, checkpoint, options.work_folder, progress)
 
-    state = fitter.state
-    origin = Origin(
-        {
+    write_artifact(
+        fitter.averaged.cpu(),
+        folder,
+        splits,
+        options.output,
+        origin={
             "arguments": options.to_dict(),
-            "best_epoch": state.best_epoch,
-            "epochs": len(state.history),
-            "history": state.history,
+            "best_epoch": fitter.state.best_epoch,
+            "epochs": len(fitter.state.history),
+            "history": fitter.state.history,
         },
-        started,
-        state.history,
+        started=started,
+        golden_products=options.golden_products,
+        progress=progress,
     )
-    write_artifact(fitter.averaged.cpu(), folder, splits, origin, options.output, options.golden_products, progress)
     checkpoint.remove()
     return options.artifact
 

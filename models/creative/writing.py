@@ -1,8 +1,8 @@
 """Writing the artifact of a recogniser: export, measures on the test products, golden set, cards and report."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -28,27 +28,14 @@ _AT_ONCE = 32
 _SHOWN_MISTAKES = 24
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where a network comes from.
-
-    Attributes:
-        card: what the model card says of that.
-        started: when work on it began, of ``time.monotonic``.
-        history: one row an epoch, where it was trained.
-    """
-
-    card: Mapping[str, Any]
-    started: float
-    history: Sequence[Mapping[str, float]] = ()
-
-
 def write_artifact(
     network: Network,
     folder: ExamplesFolder,
     splits: Mapping[str, Split],
-    origin: Origin,
     output: str,
+    *,
+    origin: Mapping[str, Any],
+    started: float,
     golden_products: int,
     progress: Progress,
 ) -> None:
@@ -58,8 +45,9 @@ def write_artifact(
         network: trained, on the CPU.
         folder: the examples.
         splits: train, validation and test of them.
-        origin: for the model card and the report.
         output: folder of the artifact.
+        origin: what the model card says of where the network comes from; ``history`` in it is drawn in the report.
+        started: when work on it began, of ``time.monotonic``.
         golden_products: of the golden set.
         progress: told of the images that are judged.
 
@@ -83,10 +71,10 @@ def write_artifact(
             "fingerprint": spec.fingerprint,
             "examples": folder.path,
             "variants": list(spec.variant_names),
-            **origin.card,
+            **origin,
             "metrics": dict(evaluation["metrics"]),
             "metrics_by_kind": {row["kind"]: row["accuracy"] for row in evaluation["by_kind"]},
-            "seconds": round(time.monotonic() - origin.started, 1),
+            "seconds": round(time.monotonic() - started, 1),
             "parity": asdict(parity),
         }
         write_json(staged / "model_card.json", card)
@@ -94,7 +82,9 @@ def write_artifact(
             Mistake(found["product"], found["variant"], found["taken_for"], test.stored[found["row"]].image())
             for found in evaluation["mistakes"][:_SHOWN_MISTAKES]
         ]
-        write_text(staged / "report.html", render_report(evaluation, card, folder.card, mistakes, origin.history))
+        write_text(
+            staged / "report.html", render_report(evaluation, card, folder.card, mistakes, origin.get("history", ()))
+        )
 
 
 def measure(recognizer: Recognizer, split: Split, progress: Progress = lambda *_: None) -> dict[str, Any]:

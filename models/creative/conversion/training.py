@@ -14,9 +14,9 @@ import xgboost as xgb
 from features.creative_spec import SPEC, Target
 from features.fingerprinted import DATASET_CARD
 from features.splits import SPLITS
-from features.storage import StoragePath, list_files, write_folder_atomic
+from features.storage import StoragePath, write_folder_atomic
 from models.artifact import DESCRIPTION_FILE, write_json, write_text
-from models.checkpoint import TrainingError, identity_of
+from models.checkpoint import check_new, identity_of
 from models.creative.catalogue import write_catalogue
 from models.creative.conversion import golden
 from models.creative.conversion.calibration import choose_calibration
@@ -50,8 +50,7 @@ def train(options: ConversionOptions, progress: Progress = lambda *_: None) -> S
         TrainingError, OptionError, DatasetError, PredictorError, RecordError, StorageError: one line each; nothing is
             left behind but the work folder.
     """
-    if list_files(options.output):
-        raise TrainingError(f"{options.output} exists already; choose another --output, or remove it")
+    check_new(options.output)
     started = time.monotonic()
     data = read_data(options, progress)
     spec = data.folder.spec
