@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from features.errors import AuguryError
-from features.options import option
+from features.options import check_ranges, option
 from pipelines.worker_pool import MOST_PROCESSES
 
 IMAGES_PER_SHARD = 50
@@ -40,16 +40,9 @@ class AttentionExamplesOptions:
     overwrite: bool = option(False, "replace the output if it is there")
 
     def __post_init__(self) -> None:
-        limits = (("max_bad_share", 0, 1), ("validation", 0, 1), ("test", 0, 1), ("near_bits", -1, 31))
-        for name, least, most in (
-            *limits,
-            ("shards", 1, MAX_SHARDS),
-            ("seed", 0, 2**32 - 1),
-            ("processes", 1, MOST_PROCESSES),
-        ):
-            value = getattr(self, name)
-            if value is not None and not least <= value <= most:
-                raise AttentionOptionError(f"{name} is {value}; expected {least} to {most}")
+        shares = dict.fromkeys(("max_bad_share", "validation", "test"), (0, 1))
+        counts = {"shards": (1, MAX_SHARDS), "seed": (0, 2**32 - 1), "processes": (1, MOST_PROCESSES)}
+        check_ranges(self, AttentionOptionError, {**shares, "near_bits": (-1, 31), **counts})
         if self.validation + self.test >= 1:
             raise AttentionOptionError(
                 f"validation {self.validation} and test {self.test} leave nothing to train on; expected less than 1"

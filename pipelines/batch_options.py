@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from features.checks import EVENT_TYPES
 from features.errors import AuguryError
-from features.options import option
+from features.options import check_ranges, option
 from features.recent_events import RecentEventsError, RecentRules
 from pipelines.behavior_recipe import EVENTS_PER_SHARD, MAX_SHARDS, time_us
 
@@ -57,10 +57,7 @@ class BatchPredictOptions:
     def __post_init__(self) -> None:
         if not self.events:
             raise BatchOptionError("no events to read; name at least one file, folder or glob")
-        for name, least, most in (("max_bad_share", 0, 1), ("shards", 1, MAX_SHARDS)):
-            value = getattr(self, name)
-            if value is not None and not least <= value <= most:
-                raise BatchOptionError(f"{name} is {value}; expected {least} to {most}")
+        check_ranges(self, BatchOptionError, {"max_bad_share": (0, 1), "shards": (1, MAX_SHARDS)})
         if self.output_format not in FORMATS:
             raise BatchOptionError(f"output_format is {self.output_format!r}; expected {' or '.join(FORMATS)}")
         if self.to_table and self.dead_letter is None:

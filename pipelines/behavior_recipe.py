@@ -15,7 +15,7 @@ from features.cleaning import CleaningRules
 from features.cleaning_file import read_cleaning_rules
 from features.errors import AuguryError
 from features.events import EVENT_SCHEMA
-from features.options import option
+from features.options import check_ranges, option
 from features.sessions import SessionRules, Window
 from features.spec import FeatureSpec, HashSpec, SplitSpec
 from features.storage import read_text
@@ -81,10 +81,8 @@ class ExamplesOptions:
     def __post_init__(self) -> None:
         if not self.events:
             raise ExamplesOptionError("no events to read; name at least one file, folder or glob")
-        for name, least, most in (("max_bad_share", 0, 1), ("golden", 0, 1_000_000), ("shards", 1, MAX_SHARDS)):
-            value = getattr(self, name)
-            if value is not None and not least <= value <= most:
-                raise ExamplesOptionError(f"{name} is {value}; expected {least} to {most}")
+        limits = {"max_bad_share": (0, 1), "golden": (0, 1_000_000), "shards": (1, MAX_SHARDS)}
+        check_ranges(self, ExamplesOptionError, limits)
         if (self.window_start is None) != (self.window_end is None):
             raise ExamplesOptionError("window_start and window_end go together; give both or neither")
         _window_of(self)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from features.creative_names import DEFAULT_VARIANTS, SIMULATIONS
 from features.errors import AuguryError
-from features.options import option
+from features.options import check_ranges, option
 from pipelines.worker_pool import MOST_PROCESSES
 
 WORKER_MODULES = ("pipelines.creative_examples",)
@@ -45,13 +45,10 @@ class CreativeExamplesOptions:
     overwrite: bool = option(False, "replace the output if it is there")
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            *(("max_bad_share", 0, 1), ("validation", 0, 1), ("test", 0, 1), ("near_bits", -1, 31)),
-            *(("seed", 0, 2**32 - 1), ("processes", 1, MOST_PROCESSES)),
-            *(("simulated_sends", 1, 10**6), ("simulated_campaigns", 1, 40)),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise CreativeOptionError(f"{name} is {getattr(self, name)}; expected {least} to {most}")
+        shares = dict.fromkeys(("max_bad_share", "validation", "test"), (0, 1))
+        counts = {"seed": (0, 2**32 - 1), "processes": (1, MOST_PROCESSES)}
+        simulated = {"simulated_sends": (1, 10**6), "simulated_campaigns": (1, 40)}
+        check_ranges(self, CreativeOptionError, {**shares, "near_bits": (-1, 31), **counts, **simulated})
         if self.validation + self.test >= 1:
             raise CreativeOptionError(
                 f"validation {self.validation} and test {self.test} leave nothing to train on; expected less than 1"

@@ -12,7 +12,7 @@ from apache_beam.runners.runner import PipelineResult, PipelineRunner
 
 from features.cleaning_file import read_cleaning_rules
 from features.errors import AuguryError
-from features.options import option
+from features.options import check_ranges, option
 from features.storage import open_filesystem
 from features.tables import Table, load_table
 from pipelines.engines import is_dry_run, refuse_local_paths
@@ -61,15 +61,13 @@ class IngestOptions(RecentEventsOptions):
             _check_name("subscription", self.subscription, parse_subscription)
         if self.topic is not None:
             _check_name("topic", self.topic, parse_topic)
-        limits = (
-            ("dedup_seconds", 1, _MONTH_SECONDS),
-            ("lateness_seconds", 0, _MONTH_SECONDS),
-            ("archive_seconds", 0.1, 3600),
-            ("archive_shards", 1, 256),
-        )
-        for name, least, most in limits:
-            if not least <= getattr(self, name) <= most:
-                raise IngestOptionError(f"{name} is {getattr(self, name)}; expected {least} to {most}")
+        limits: dict[str, tuple[float, float]] = {
+            "dedup_seconds": (1, _MONTH_SECONDS),
+            "lateness_seconds": (0, _MONTH_SECONDS),
+            "archive_seconds": (0.1, 3600),
+            "archive_shards": (1, 256),
+        }
+        check_ranges(self, IngestOptionError, limits)
         _check_target("archive", self.archive, "a folder or bq://project.dataset.table", topics=False)
         _check_target("dead_letter", self.dead_letter, "a folder, projects/P/topics/T or bq://p.d.t", topics=True)
         if is_topic(self.dead_letter) and self.dead_letter == self.topic:
